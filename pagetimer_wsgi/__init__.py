@@ -1,0 +1,1 @@
+"""How long your users really spend on each page of a Python web application."""

@@ -1,0 +1,94 @@
+"""``Store``: what every place that keeps page views can do, and how one is opened by its URL."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+
+from ..errors import SettingsError
+from ..events import Beat, KeptBeat, PageView
+from .query import Query
+from .totals import Totals, total
+
+ENTRY_POINTS = "pagetimer_wsgi.stores"
+
+
+class Store(ABC):
+    """Where page views and beats are kept and asked.
+
+    A store is made without touching disk or network: the first call that needs them may
+    raise :class:`~pagetimer_wsgi.errors.StoreAway`, and a later one may work again.
+    Its methods may be called from several threads.
+    """
+
+    @classmethod
+    @abstractmethod
+    def open(cls, url: str) -> Store:
+        """Return the store at ``url``.
+
+        :raises ValueError: if the URL's text is wrong or its driver is not installed
+        """
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return what tells this very store from another one at the same address.
+
+        :raises StoreAway: if it cannot be asked now
+        """
+
+    @abstractmethod
+    def write(
+        self, beats: Sequence[Beat], page_views: Sequence[PageView] = ()
+    ) -> list[Beat | PageView]:
+        """Keep these, joined with what is there already, in one transaction. Idempotent.
+
+        :return: those that the store refuses one by one while it takes others
+        :raises StoreAway: if all should wait; then nothing was written
+        """
+
+    @abstractmethod
+    def page_views(self, query: Query) -> Iterator[PageView]:
+        """Yield the page views that the query means, in its order.
+
+        :raises StoreAway: if it cannot be asked now
+        """
+
+    @abstractmethod
+    def beats(self, query: Query) -> Iterator[KeptBeat]:
+        """Yield the beats of the page views that the query means, by view id and seq."""
+
+    def totals(self, query: Query, by: Sequence[str] = ()) -> list[Totals]:
+        """Return one row for each different value of ``by``, most visible time first.
+
+        :param by: names out of :data:`~pagetimer_wsgi.stores.query.BY`; none: one row for all
+        """
+        return total(self.page_views(query), by, query.time_zone)
+
+    @abstractmethod
+    def check(self) -> None:
+        """Try for real whether the store can be reached and written to.
+
+        :raises StoreAway: with what is wrong
+        """
+
+    def close(self) -> None:  # noqa: B027  (a store may have nothing to close)
+        """Let go of connections and files."""
+
+
+def open_store(url: str) -> Store:
+    """Return the store at ``url``, chosen by its scheme.
+
+    :raises SettingsError: if nobody offers the scheme, its driver is not installed, or the
+        URL's text is wrong
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    offered = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if scheme not in offered:
+        names = ", ".join(f"{name}://" for name in sorted(offered)) or "none at all"
+        raise SettingsError("store", f"no store is offered for {scheme}://; there is {names}", url)
+    try:
+        store: Store = offered[scheme].load().open(url)
+    except (ImportError, ValueError) as error:
+        raise SettingsError("store", str(error), url) from error
+    return store
