@@ -1,0 +1,1 @@
+"""What comes in: beats, and the calls of the two older packages."""

@@ -1,0 +1,247 @@
+"""``POST prefix/beat``, the client's script, health and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from webob import Request, Response
+from webob.exc import HTTPForbidden
+
+from ..errors import PageTimerError, Refused, SpoolAway
+from ..events import Beat
+from ..lines import encode
+from ..page.tag import Script
+from ..spool.spool import Spool
+from ..who.keys import KeyRing, Keys, NoSecret
+from ..who.token import Token, verify
+from .parse import MAX_BODY, MAX_TEXT, believe, cut_path, parse_beat
+from .rate import Rates
+from .sender import Environ, Senders
+
+StartResponse = Callable[..., Any]
+_REASONS = {
+    204: "204 No Content",
+    400: "400 Bad Request",
+    403: "403 Forbidden",
+    405: "405 Method Not Allowed",
+    413: "413 Content Too Large",
+    429: "429 Too Many Requests",
+    503: "503 Service Unavailable",
+}
+_RETRY_AFTER = "10"
+
+
+@dataclass(frozen=True)
+class Door:
+    """What every call on our addresses passes: who may call, how it is kept, where it goes."""
+
+    spool: Spool
+    senders: Senders
+    rates: Rates
+    key_ring: KeyRing
+    site: str | None
+    query_parameters: tuple[str, ...]
+    fragments: bool
+    token_max_age: int
+
+    def let_in(self, environ: Environ) -> bytes:
+        """Return the body of a call that may come in.
+
+        :raises Refused: with the status that answers it
+        """
+        self.senders.check_origin(environ)
+        if not self.rates.allows(self.senders.address(environ)):
+            raise Refused(429, "too many calls from this address")
+        return read_body(environ)
+
+    def keys(self) -> Keys:
+        """Return the keys.
+
+        :raises NoSecret: if there is no secret; the caller answers 503
+        """
+        try:
+            keys = self.key_ring.get()
+        except NoSecret as error:
+            self.spool.health.fails("secret", str(error))
+            raise
+        self.spool.health.works("secret")
+        return keys
+
+    def cut(self, path: str) -> str:
+        """Return as much of a path or referrer as is kept."""
+        return cut_path(path, self.query_parameters, self.fragments)
+
+    def keep(self, beat: Beat) -> None:
+        """Make a beat durable.
+
+        :raises SpoolAway: if it could not be
+        """
+        try:
+            self.spool.append(encode(beat))
+        except SpoolAway as error:
+            self.spool.health.fails("spool", str(error))
+            raise
+        self.spool.health.works("spool")
+
+    def asked_for_trouble(self, error: PageTimerError) -> tuple[int, str]:
+        """Return status and reason for a call that is not taken, and count it."""
+        self.spool.health.count("refused")
+        if isinstance(error, Refused):
+            return error.status, error.reason
+        return 503, "it cannot be kept now; try again later"
+
+
+def read_body(environ: Environ) -> bytes:
+    """Return the request's body.
+
+    :raises Refused: 413 if it is over 16 KiB, 400 if its length is no number or too large
+    """
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length and environ.get("wsgi.input_terminated"):
+        body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    elif not length.isdigit():
+        raise Refused(400, "the length of the body is missing")
+    elif len(length) > 9 or int(length) > MAX_BODY:
+        raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    else:
+        body = environ["wsgi.input"].read(int(length))
+        if len(body) < int(length):
+            raise Refused(400, "the body is shorter than its length says")
+    if len(body) > MAX_BODY:
+        raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    return body
+
+
+class BeatEndpoint:
+    """``POST prefix/beat``: parse, check, append, 204.
+
+    It reads environ and answers by itself: this is the one call that comes for every page
+    view several times, and ``webob.Request`` takes longer than all the rest of it.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        headers: list[tuple[str, str]] = []
+        try:
+            if environ["REQUEST_METHOD"] != "POST":
+                headers.append(("Allow", "POST"))
+                raise Refused(405, "beats come by POST")
+            headers += self._take(environ)
+            status, reason = 204, ""
+        except (Refused, SpoolAway, NoSecret) as error:
+            status, reason = self._door.asked_for_trouble(error)
+        if status == 503:
+            headers.append(("Retry-After", _RETRY_AFTER))
+        headers.append(("Cache-Control", "no-store"))
+        body = f"{reason}\n".encode() if reason else b""
+        if body:
+            headers.append(("Content-Type", "text/plain; charset=utf-8"))
+            headers.append(("Content-Length", str(len(body))))
+        start_response(_REASONS[status], headers)
+        return [body] if body else []
+
+    def _take(self, environ: Environ) -> list[tuple[str, str]]:
+        """Accept a beat, or leave it out by choice; return the headers that the answer needs."""
+        door = self._door
+        claim = parse_beat(door.let_in(environ))
+        now = time.time_ns() // 1_000_000
+        keys = door.keys()
+        token = verify(keys, claim.token, door.token_max_age) if claim.token else None
+        times = believe(claim, now, token.made_at if token else None)
+        sender, headers = door.senders.name(
+            environ, keys, door.senders.read_pair(environ), token, claim.seq
+        )
+        path = door.cut(claim.path)
+        if not door.senders.measures(path, sender.username, door.senders.address(environ)):
+            return []
+        if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
+            return []
+        door.keep(
+            Beat(
+                seq=claim.seq,
+                received_at=now,
+                path=path,
+                why=claim.why,
+                site=door.site,
+                route=_route(token, claim.path),
+                referrer=door.cut(claim.referrer) if claim.referrer else None,
+                words=claim.words,
+                **times._asdict(),
+                **sender._asdict(),
+            )
+        )
+        return headers
+
+
+def _route(token: Token | None, path: str) -> str | None:
+    route = token.route_of(path) if token else None
+    return route and route[:MAX_TEXT]
+
+
+class ScriptEndpoint:
+    """``GET prefix/pagetimer.js``: immutable under its own hash, else always asked for anew."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def __call__(self, request: Request) -> Response:
+        response = Response(body=self._script.body, content_type="text/javascript", charset="utf-8")
+        response.etag = self._script.version
+        response.conditional_response = True
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        own = request.GET.get("v") == self._script.version
+        response.cache_control = "public, max-age=31536000, immutable" if own else "no-cache"
+        return response
+
+
+class HealthEndpoint:
+    """``GET prefix/health``: the state for anybody, the figures for viewers."""
+
+    def __init__(self, spool: Spool, may_view: Callable[[Environ], bool]) -> None:
+        self._spool = spool
+        self._may_view = may_view
+
+    def __call__(self, request: Request) -> Response:
+        figures = self._spool.figures()
+        answer: dict[str, object] = {
+            "state": "failing" if figures.failing else "ok",
+            "failing": sorted(figures.failing),
+        }
+        if self._may_view(request.environ):
+            answer |= {
+                "accepted": figures.accepted,
+                "stored": figures.stored,
+                "quarantined": figures.quarantined,
+                "refused": figures.refused,
+                "errors": figures.errors,
+                "reasons": figures.failing,
+                "segments": len(self._spool.segments()),
+            }
+        return Response(json_body=answer, cache_control="no-store")
+
+
+class MetricsEndpoint:
+    """``GET prefix/metrics``: the counters in Prometheus' text format 0.0.4, for viewers."""
+
+    def __init__(self, spool: Spool, may_view: Callable[[Environ], bool]) -> None:
+        self._spool = spool
+        self._may_view = may_view
+
+    def __call__(self, request: Request) -> Response:
+        if not self._may_view(request.environ):
+            raise HTTPForbidden("The metrics are for viewers.")
+        figures = self._spool.figures()
+        lines = []
+        for name in ("accepted", "stored", "quarantined", "refused", "errors"):
+            metric = f"pagetimer_{name}_total"
+            lines += [f"# TYPE {metric} counter", f"{metric} {getattr(figures, name)}"]
+        lines += ["# TYPE pagetimer_failing gauge", f"pagetimer_failing {len(figures.failing)}"]
+        text = "\n".join(lines) + "\n"
+        return Response(
+            body=text.encode(), content_type="text/plain", charset="utf-8", cache_control="no-store"
+        )

@@ -1,0 +1,148 @@
+"""What cannot be trusted: a beat's body, and what of it can be true."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import NamedTuple, cast, get_args
+from urllib.parse import parse_qsl
+
+from ..errors import Refused
+from ..events import STRAY, Why
+
+MAX_BODY = 16 * 2**10
+MAX_TEXT = 512
+MAX_AGE = 24 * 3600 * 1000
+_SLACK = 5_000  # a total may be so much more than the age: clocks are read one after the other
+_TOKEN_SLACK = 60_000
+_CLOCK_OFF = 7 * 24 * 3600 * 1000
+_NO_AGE = 400 * 24 * 3600 * 1000  # no page is open for so long: the id's clock was another one
+_MAX_NUMBER = 2**53
+
+_VIEW_ID = re.compile(r"[0-9a-f]{32}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHY = frozenset(get_args(Why))
+
+
+class Claim(NamedTuple):
+    """What a beat's body says; well formed, and not yet believed. Times in milliseconds."""
+
+    view_id: str
+    seq: int
+    visible_ms: int
+    engaged_ms: int | None
+    path: str
+    moment: int
+    """The client's clock when the page view began plus its age, since 1970."""
+    why: Why | None
+    referrer: str | None
+    words: int | None
+    token: str | None
+
+
+class Times(NamedTuple):
+    """What of a claim can be true, and under which id. Times in milliseconds."""
+
+    view_id: str
+    age: int
+    visible_ms: int
+    engaged_ms: int | None
+    capped: bool
+    client_started_at: int | None
+
+
+def parse_beat(body: bytes) -> Claim:
+    """Return what the body of ``POST prefix/beat`` says.
+
+    :raises Refused: 400 with the reason, if it is no beat
+    """
+    try:
+        fields = dict(
+            parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=64)
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise Refused(400, f"the body is not urlencoded UTF-8: {error}") from error
+    view_id = _required(fields, "v", "the view id")
+    if not _VIEW_ID.fullmatch(view_id):
+        raise Refused(400, "v: the view id must be 32 hex digits in lower case")
+    path = checked(_required(fields, "p", "the path"), "p")
+    if not path.startswith("/"):
+        raise Refused(400, "p: the path must begin with /")
+    why = fields.get("w")
+    return Claim(
+        view_id=view_id,
+        seq=_number(_required(fields, "n", "the beat's number"), "n"),
+        visible_ms=_number(_required(fields, "t", "the visible time"), "t"),
+        engaged_ms=_number(fields["e"], "e") if fields.get("e") else None,
+        path=path,
+        moment=_number(_required(fields, "d", "the client's moment"), "d"),
+        why=cast(Why, why) if why in _WHY else None,
+        referrer=checked(fields["r"], "r") if fields.get("r") else None,
+        words=_number(fields["l"], "l") if fields.get("l") else None,
+        token=fields.get("k") or None,
+    )
+
+
+def believe(claim: Claim, received_at: int, token_made_at: int | None) -> Times:
+    """Cut what cannot be true; each beat by itself, so that nothing depends on their order.
+
+    :param received_at: server's clock, milliseconds since 1970 UTC
+    :param token_made_at: seconds since 1970 UTC, where the beat carries a valid token
+    """
+    began = int(claim.view_id[:12], 16)
+    claimed_age = claim.moment - began
+    most = MAX_AGE
+    if token_made_at is not None and token_made_at * 1000 <= received_at:
+        most = min(most, received_at - token_made_at * 1000 + _TOKEN_SLACK)
+    age = min(max(claimed_age, 0), most)
+    visible = min(claim.visible_ms, age + _SLACK)
+    engaged = claim.engaged_ms if claim.engaged_ms is None else min(claim.engaged_ms, visible)
+    # A wrong or forged clock must make no periods of its own.
+    stray = abs(claim.moment - received_at) > _CLOCK_OFF or abs(claimed_age) > _NO_AGE
+    return Times(
+        view_id=STRAY + claim.view_id[12:] if stray else claim.view_id,
+        age=age,
+        visible_ms=visible,
+        engaged_ms=engaged,
+        capped=(age, visible, engaged) != (claimed_age, claim.visible_ms, claim.engaged_ms),
+        client_started_at=None if stray else began,
+    )
+
+
+def new_view_id(now: int) -> str:
+    """Return an id for a call that brings none: 12 digits of milliseconds, 20 random ones."""
+    return f"{now:012x}{secrets.token_hex(10)}"
+
+
+def checked(text: str, field: str) -> str:
+    """Return a text without control characters and lone surrogates.
+
+    :raises Refused: 400, if it has any
+    """
+    if _CONTROL.search(text):
+        raise Refused(400, f"{field}: control characters and lone surrogates are not taken")
+    return text
+
+
+def cut_path(path: str, query_parameters: tuple[str, ...], fragments: bool) -> str:
+    """Return a path or address with as much of its query and fragment as is to be kept."""
+    path, _, fragment = path.partition("#")
+    path, _, query = path.partition("?")
+    if "*" not in query_parameters:
+        names = ((pair, pair.partition("=")[0]) for pair in query.split("&"))
+        query = "&".join(pair for pair, name in names if name in query_parameters and name)
+    path += f"?{query}" if query else ""
+    path += f"#{fragment}" if fragments and fragment else ""
+    return path[:MAX_TEXT]
+
+
+def _required(fields: dict[str, str], name: str, what: str) -> str:
+    if not fields.get(name):
+        raise Refused(400, f"{name}: {what} is missing")
+    return fields[name]
+
+
+def _number(text: str, field: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 16 or int(text) > _MAX_NUMBER:
+        raise Refused(400, f"{field}: a whole number from 0 to 2^53 is needed")
+    return int(text)

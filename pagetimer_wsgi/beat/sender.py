@@ -1,0 +1,163 @@
+"""Who sent a beat, as far as it may be kept, and whether it is to be kept at all."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from ..errors import Refused
+from ..who.address import Address, client_address, kept_address
+from ..who.keys import Keys
+from ..who.sources import Pair, native
+from ..who.token import Token
+from ..who.visitor import cookie_header, cookie_value, daily_hash
+
+Environ = dict[str, Any]
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+_MAX_TEXT, _MAX_USER = 512, 255
+_UNCLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Sender(NamedTuple):
+    """What a beat says about who sent it; ``None`` is unknown, or not to be kept."""
+
+    username: str | None = None
+    session_key: str | None = None
+    visitor: str | None = None
+    ip_address: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True)
+class Senders:
+    """The rules of who is measured, and of how much is kept of them. Plain values only."""
+
+    read_pair: Callable[[Environ], Pair]
+    """environ -> the user and the session that it names."""
+    visitor: str
+    ip: str
+    trusted_proxies: int
+    privacy_signals: str
+    measures_path: Callable[[str], bool]
+    """plain path -> whether it is one to measure."""
+    exclude_users: Collection[str]
+    exclude_ips: Networks
+    cookie_path: Callable[[Environ], str]
+
+    def address(self, environ: Environ) -> Address | None:
+        """Return whose address the request comes from."""
+        return client_address(environ, self.trusted_proxies)
+
+    def check_origin(self, environ: Environ) -> None:
+        """Refuse what another site's page sent.
+
+        Sec-Fetch-Site decides alone where it is sent (W3C Fetch Metadata); else Origin (RFC
+        6454) must name the same host, or be ``null``, as Firefox says under ``no-referrer``.
+
+        :raises Refused: 403
+        """
+        site = environ.get("HTTP_SEC_FETCH_SITE")
+        if site is not None:
+            if site != "same-origin":
+                raise Refused(403, f"only pages of this very site are heard, not {site[:20]} ones")
+            return
+        origin = environ.get("HTTP_ORIGIN", "null")
+        if origin == "null":
+            return
+        hosts = {environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")}
+        if self.trusted_proxies:
+            hosts.add(environ.get("HTTP_X_FORWARDED_HOST", "").rpartition(",")[2].strip())
+        if _host(origin) not in {_host(f"//{host}") for host in hosts if host}:
+            raise Refused(403, "only pages of this very site are heard")
+
+    def measures(self, path: str, user: str | None, address: Address | None) -> bool:
+        """Tell whether this page view is one to keep.
+
+        :param path: as it is kept, percent-encoded
+        """
+        plain = unquote(path.partition("?")[0].partition("#")[0])
+        if not self.measures_path(plain) or user in self.exclude_users:
+            return False
+        return address is None or not any(address in network for network in self.exclude_ips)
+
+    def wants_privacy(self, environ: Environ) -> bool:
+        """Tell whether the browser asks not to be followed (Sec-GPC, DNT), and we heed it."""
+        signals = (environ.get("HTTP_SEC_GPC"), environ.get("HTTP_DNT"))
+        return self.privacy_signals != "ignore" and "1" in signals
+
+    def name(
+        self,
+        environ: Environ,
+        keys: Keys,
+        pair: Pair,
+        token: Token | None = None,
+        seq: int = 0,
+    ) -> tuple[Sender, list[tuple[str, str]]]:
+        """Return who sent it, and the headers that the answer then needs.
+
+        :param pair: user and session as the application names them now
+        """
+        agent = clean(native(environ.get("HTTP_USER_AGENT", "")), _MAX_TEXT)
+        if self.wants_privacy(environ):
+            return Sender(agent=agent), []
+        address = self.address(environ)
+        user, session = name_pair(
+            seq,
+            Pair(pair.user, keys.session_key(pair.session) if pair.session else None),
+            Pair(token.user, token.session_key) if token else Pair(),
+        )
+        visitor: str | None = None
+        headers: list[tuple[str, str]] = []
+        if user is None and session is None:
+            visitor, headers = self._visitor(environ, keys, address, agent)
+        sender = Sender(
+            username=clean(user, _MAX_USER),
+            session_key=session,
+            visitor=visitor,
+            ip_address=kept_address(address, self.ip),
+            agent=agent,
+        )
+        return sender, headers
+
+    def _visitor(
+        self, environ: Environ, keys: Keys, address: Address | None, agent: str | None
+    ) -> tuple[str | None, list[tuple[str, str]]]:
+        if self.visitor == "none":
+            return None, []
+        if self.visitor == "daily-hash":
+            return daily_hash(keys, address, agent), []
+        value, new = cookie_value(environ)
+        secure = environ.get("wsgi.url_scheme") == "https"
+        header = cookie_header(value, self.cookie_path(environ), secure)
+        return keys.visitor(value), [header] if new else []
+
+
+def name_pair(seq: int, environ: Pair, token: Pair) -> Pair:
+    """Return whom a beat names.
+
+    The first beat of a page view asks its own environ first. A later one asks the token: a
+    leave beat's environ may hold the *next* page's cookies already. What is missing comes from
+    the other, unless both know a session and these differ.
+    """
+    first, second = (environ, token) if seq == 0 else (token, environ)
+    if first.session and second.session and first.session != second.session:
+        second = Pair()
+    return Pair(first.user or second.user, first.session or second.session)
+
+
+def clean(text: str | None, most: int) -> str | None:
+    """Return a text from a header or an application as it can be kept; None for an empty one."""
+    if not text:
+        return None
+    return _UNCLEAN.sub("", text.encode("utf-8", "replace").decode())[:most] or None
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Questions about page views, and their answers as tables and files."""

@@ -1,0 +1,101 @@
+"""One pass over the spool: read, write to the store, mark, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import BadLine
+from ..events import Beat
+from ..lines import NewerLine, decode, encode
+from ..stores.base import Store
+from . import folders
+from .health import inherit
+from .quarantine import Quarantine
+from .segments import Segment, segments_in
+from .spool import Spool
+
+BATCH = 2000
+"""Beats in one transaction."""
+
+
+@dataclass
+class _Batch:
+    beats: list[Beat] = field(default_factory=list)
+    bad: list[tuple[bytes, str]] = field(default_factory=list)
+    ends: dict[Segment, int] = field(default_factory=dict)
+
+
+def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
+    """Store every line that waits, of processes dead and alive, and return how many beats.
+
+    Only one process of a host should do so at a time; if more do, nothing is lost or doubled.
+    Segments of dead processes go once they are stored; of the living, their owners remove them.
+
+    :raises StoreAway: if the store cannot take them; they wait
+    :raises OSError: if the spool or the quarantine cannot be used; likewise
+    """
+    adopted = list(folders.adopt(spool.folder))
+    try:
+        segments = spool.segments()
+        if not segments and not adopted:
+            return 0
+        identity = store.identity()
+        stored = sum(
+            _write(batch, identity, spool, store, quarantine)
+            for batch in _batches(segments, identity)
+        )
+        while adopted:
+            _clear(adopted.pop(), spool, store.identity())
+        return stored
+    finally:
+        for folder in adopted:
+            folder.let_go()
+
+
+def _batches(segments: Sequence[Segment], identity: str) -> Iterator[_Batch]:
+    batch = _Batch()
+    for segment in segments:
+        try:
+            for line, end in segment.lines(segment.stored(identity)):
+                try:
+                    batch.beats.append(decode(line))
+                except BadLine as error:
+                    batch.bad.append((line, error.reason))
+                batch.ends[segment] = end
+                if len(batch.beats) + len(batch.bad) >= BATCH:
+                    yield batch
+                    batch = _Batch()
+        except FileNotFoundError:
+            continue  # its owner has removed it: it was stored
+        except NewerLine:
+            continue  # it and what follows are left for a newer drainer
+    if batch.ends:
+        yield batch
+
+
+def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine: Quarantine) -> int:
+    refused = [beat for beat in store.write(batch.beats) if isinstance(beat, Beat)]
+    bad = batch.bad + [(encode(beat), "the store refuses it") for beat in refused]
+    if bad:
+        quarantine.put(bad)
+        spool.health.count("quarantined", len(bad))
+        reason = f"{len(bad)} lines put into {quarantine.path}; first: {bad[0][1]}"
+        spool.health.say("quarantine", reason)
+    for segment, end in batch.ends.items():
+        segment.mark(end, identity)
+    stored = len(batch.beats) - len(refused)
+    spool.health.count("stored", stored)
+    return stored
+
+
+def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
+    """Remove what a dead process left, as far as this very store has it."""
+    for segment in segments_in(folder.path):
+        if segment.is_stored(identity):
+            segment.remove()
+    if segments_in(folder.path):
+        folder.let_go()
+    else:
+        inherit(spool.folder, folder.path)
+        folder.remove()

@@ -1,0 +1,93 @@
+"""One segment: a file of lines, and the mark beside it that says how much of it is stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+SUFFIX = ".jsonl"
+_MARK = ".mark"
+_READ = 2**20
+"""How much is read at once; a line is far shorter (the endpoint takes 16 KiB)."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Up to which byte a segment is stored, and in which store."""
+
+    bytes: int
+    store: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A file of lines that only its owner appends to and that anybody may read."""
+
+    path: Path
+
+    def stored(self, store: str) -> int:
+        """Return up to which byte this very store has it. Too little is harmless."""
+        try:
+            mark = msgspec.json.decode(self._mark.read_bytes(), type=Mark)
+        except (OSError, msgspec.DecodeError):
+            return 0
+        return mark.bytes if mark.store == store else 0
+
+    def mark(self, end: int, store: str) -> None:
+        """Say that the store has all up to this byte."""
+        draft = self._mark.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(Mark(end, store)))
+        draft.replace(self._mark)
+
+    def lines(self, start: int) -> Iterator[tuple[bytes, int]]:
+        """Yield each whole line from ``start`` on, and the byte at which it ends.
+
+        A last line without a newline was never accepted, and is left.
+        """
+        with open(self.path, "rb") as stream:
+            stream.seek(start)
+            rest = b""
+            while chunk := stream.read(_READ):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    start += len(line) + 1
+                    yield line, start
+                if len(rest) >= _READ:  # no line of ours: give it away in pieces
+                    start += len(rest)
+                    yield rest, start
+                    rest = b""
+
+    def waiting(self, start: int) -> int:
+        """Return how many whole lines stand from ``start`` on."""
+        with open(self.path, "rb") as stream:
+            stream.seek(start)
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
+
+    def is_stored(self, store: str) -> bool:
+        """Tell whether this very store has every whole line."""
+        return not any(True for _ in self.lines(self.stored(store)))
+
+    def size(self) -> int:
+        """Return the bytes on disk."""
+        return self.path.stat().st_size
+
+    def remove(self) -> None:
+        """Remove the file, then its mark."""
+        self.path.unlink(missing_ok=True)
+        self._mark.unlink(missing_ok=True)
+
+    @property
+    def _mark(self) -> Path:
+        return self.path.with_suffix(_MARK)
+
+
+def segments_in(folder: Path) -> list[Segment]:
+    """Return a folder's segments, oldest first; none if it is gone."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+    return [Segment(folder / name) for name in names]

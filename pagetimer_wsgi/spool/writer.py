@@ -1,0 +1,181 @@
+"""``Writer``: when the spool is drained, by a thread that no request waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import StoreAway
+from ..stores.base import Store
+from .drain import drain
+from .folders import only_one
+from .quarantine import Quarantine
+from .segments import Segment
+from .spool import Spool
+
+_PAUSE = 1.0
+_PAUSE_AWAY = 5.0
+_LOCK = "drain.lock"
+
+
+_shared: dict[Path, Writer] = {}
+
+
+def share_writer(folder: Path, make: Callable[[], Writer]) -> Writer:
+    """Return this process's one writer of a spool, made if there is none yet."""
+    writer = _shared.get(folder) or _shared.setdefault(folder, make())
+    writer.users += 1
+    return writer
+
+
+class Writer:
+    """Drains one spool into one store, in one thread a process, one process at a time a host.
+
+    The thread is started by :meth:`start` and never by construction: a fork would lose it.
+    """
+
+    def __init__(
+        self, spool: Spool, store: Store, quarantine: Quarantine, switched_on: bool = True
+    ) -> None:
+        self.spool = spool
+        self.store = store
+        self.quarantine = quarantine
+        self.switched_on = switched_on
+        self.users = 0
+        self._threads: dict[int, _Thread] = {}
+
+    def start(self) -> None:
+        """See to it that this process has its thread."""
+        pid = os.getpid()
+        if self.switched_on and pid not in self._threads:
+            thread = self._threads.setdefault(pid, _Thread(self))
+            thread.start_once()
+
+    def turn(self) -> None:
+        """Drain, if no other process of this host is at it, and remove what is stored.
+
+        :raises StoreAway: if the store cannot take what waits
+        :raises OSError: if the spool or the quarantine cannot be used
+        """
+        with self._only_here() as alone:
+            if alone:
+                drain(self.spool, self.store, self.quarantine)
+        process = self.spool.process
+        if process.folder_path is not None:
+            process.health.save(process.folder_path)
+            if process.has_segments():
+                process.remove_stored(self.store.identity())
+
+    def flush(self, timeout: float) -> None:
+        """Return once everything that this process accepted so far is in the store.
+
+        :param timeout: seconds
+        :raises TimeoutError: if it is not by then; it goes on waiting in the spool
+        """
+        end = time.monotonic() + timeout
+        wanted = self.spool.process.ends()
+        why = "another process is at it"
+        while True:
+            try:
+                if self._has(wanted):
+                    return
+                self.turn()
+                if self._has(wanted):
+                    return
+            except (StoreAway, OSError) as error:
+                why = str(error)
+            if time.monotonic() >= end:
+                raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
+            time.sleep(min(0.05, max(0.0, end - time.monotonic())))
+
+    def _has(self, wanted: dict[Segment, int]) -> bool:
+        left = {segment: end for segment, end in wanted.items() if segment.path.exists()}
+        if not left:
+            return True
+        identity = self.store.identity()
+        return all(segment.stored(identity) >= end for segment, end in left.items())
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Stop the thread; what could not be stored in this time waits for the next start.
+
+        Where several share this writer, the last one's word counts.
+        """
+        self.users -= 1
+        if self.users > 0:
+            return
+        _shared.pop(self.spool.folder, None)
+        thread = self._threads.pop(os.getpid(), None)
+        if thread is not None:
+            thread.stop()
+        if self.switched_on:
+            with contextlib.suppress(TimeoutError):
+                self.flush(timeout)
+        self.spool.process.close()
+        self.store.close()
+
+    @contextlib.contextmanager
+    def _only_here(self) -> Iterator[bool]:
+        """Tell whether we drain alone: within this process by a lock, on this host by another."""
+        here = self.spool.process.draining
+        if not here.acquire(blocking=False):
+            yield False
+            return
+        try:
+            if not self.spool.folder.is_dir():
+                yield False
+                return
+            path = self.spool.folder / _LOCK
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                with only_one(lock) as alone:
+                    yield alone
+            finally:
+                os.close(lock)
+        finally:
+            here.release()
+
+
+class _Thread:
+    """The writer's thread in one process."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._stop = threading.Event()
+        self._once = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start_once(self) -> None:
+        with self._once:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="pagetimer writer", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        pause = _PAUSE
+        while not self._stop.wait(pause):
+            pause = _PAUSE if self._turn() else _PAUSE_AWAY
+
+    def _turn(self) -> bool:
+        health = self._writer.spool.health
+        try:
+            self._writer.turn()
+        except StoreAway as error:
+            health.fails("store", f"{error} Meanwhile beats wait in {self._writer.spool.folder}.")
+        except Exception as error:  # the thread lives whatever happens
+            health.fails("writer", f"{type(error).__name__}: {error}")
+        else:
+            health.works("store")
+            health.works("writer")
+            return True
+        return False

@@ -1,0 +1,1 @@
+"""Who is reading: environ, cookies and tokens in; user and session out."""

@@ -1,0 +1,97 @@
+"""environ -> user, session: the sources that ``user_key`` and ``session_key`` name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, NamedTuple
+
+Environ = dict[str, Any]
+
+
+class Pair(NamedTuple):
+    """A user and a session as the application names them; ``None`` where it does not."""
+
+    user: str | None = None
+    session: str | None = None
+
+
+def read_pair(environ: Environ, user_keys: Sequence[str], session_keys: Sequence[str]) -> Pair:
+    """Return the user and the session that environ names at this moment.
+
+    ``pagetimer.user`` and ``pagetimer.session`` come before all other sources.
+
+    :raises Exception: whatever the application's own objects raise when they are asked
+    """
+    return Pair(
+        _first(environ, ("pagetimer.user", *user_keys)),
+        _first(environ, ("pagetimer.session", *session_keys)),
+    )
+
+
+def as_text(value: Any) -> str | None:
+    """Return what names a user or a session as text; ``None`` for what names nobody."""
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    # What is no valid Unicode could be kept by no store.
+    return str(value).encode("utf-8", "replace").decode() or None
+
+
+def native(text: str) -> str:
+    """Return what a WSGI string says, which carries bytes as latin-1 (PEP 3333, "Unicode")."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def cookie(environ: Environ, name: str) -> str | None:
+    """Return one cookie's value."""
+    header = environ.get("HTTP_COOKIE", "")
+    if name not in header:
+        return None
+    try:
+        found = SimpleCookie(header).get(name)
+    except CookieError:
+        return None
+    return native(found.value) if found else None
+
+
+def _first(environ: Environ, keys: Sequence[str]) -> str | None:
+    for key in keys:
+        found = as_text(_look_up(environ, key))
+        if found is not None:
+            return found
+    return None
+
+
+def _look_up(environ: Environ, source: str) -> Any:
+    key, _, items = source.partition(":")
+    if key == "cookie" and items:
+        return cookie(environ, items)
+    value = environ.get(key)
+    if not items:
+        # Servers write their own keys as latin-1; an application's keys hold real text.
+        return native(value) if isinstance(value, str) and key.isupper() else value
+    if value is None or not _is_kept(value):
+        return None
+    for item in items.split("."):
+        value = _item(value, item)
+    return value
+
+
+def _item(value: Any, name: str) -> Any:
+    try:
+        return value[name]
+    except (LookupError, TypeError, AttributeError):
+        return getattr(value, name, None)
+
+
+def _is_kept(session: Any) -> bool:
+    """Tell whether the application keeps this session, in Beaker's words.
+
+    A Beaker session that nobody saved gets a new id on every request.
+    """
+    return not getattr(session, "is_new", False) or bool(getattr(session, "dirty", bool)())
