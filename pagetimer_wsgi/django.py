@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from .who.asking import QUESTION
+from .who.asking import QUESTION, is_page, tell
 from .who.asking import ask_application as identify
 
 __all__ = ["PageTimerMiddleware", "identify"]
@@ -43,9 +44,10 @@ class PageTimerMiddleware:
             question.update(user=_user(request), session=_session(request))
             return HttpResponse(status=204)
         response = self._get_response(request)
+        if not is_page(response.headers.get("Content-Type")):
+            return response
         environ = request.META
-        environ["pagetimer.user"] = _user(request)
-        environ["pagetimer.session"] = _session(request)
+        tell(environ, lambda: (_user(request), _session(request)))
         if request.resolver_match is not None:
             environ["pagetimer.route"] = "/" + request.resolver_match.route.lstrip("/^")
         return response
@@ -59,15 +61,15 @@ def _user(request: HttpRequest) -> str | None:
 def _session(request: HttpRequest) -> str | None:
     """Return the id of a session that Django keeps; a signed cookie has none of its own."""
     session: Any = getattr(request, "session", None)
-    if session is None or type(session).__module__.endswith(".signed_cookies"):
+    if session is None or isinstance(session, SignedCookies):
         return None
+    session.keys()  # loads it: a cookie's id is none until the store knows it
     key: str | None = session.session_key
     return key
 
 
-@csrf_exempt
 def _nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-urlpatterns = [re_path("", _nothing)]
+urlpatterns = [re_path("", csrf_exempt(_nothing))]

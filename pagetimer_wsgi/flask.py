@@ -16,8 +16,9 @@ from collections.abc import Callable
 
 import flask
 
-from .who.asking import QUESTION
+from .who.asking import QUESTION, is_page
 from .who.asking import ask_application as identify
+from .who.asking import tell as tell_environ
 
 __all__ = ["identify", "init_app"]
 
@@ -39,10 +40,11 @@ def init_app(app: flask.Flask, user: User | None = None) -> None:
         question.update(user=name(), session=_session_id())
         return flask.Response(status=204)
 
-    def tell(sender: flask.Flask, **extra: object) -> None:
+    def tell(sender: flask.Flask, response: flask.Response, **extra: object) -> None:
+        if not is_page(response.content_type):
+            return
         environ = flask.request.environ
-        environ["pagetimer.user"] = name()
-        environ["pagetimer.session"] = _session_id()
+        tell_environ(environ, lambda: (name(), _session_id()))
         if flask.request.url_rule is not None:
             environ["pagetimer.route"] = flask.request.url_rule.rule
 

@@ -22,7 +22,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
 
-from .who.asking import QUESTION
+from .who.asking import QUESTION, is_page, tell
 from .who.asking import ask_application as identify
 
 __all__ = ["identify", "includeme"]
@@ -49,15 +49,13 @@ def answer(handler: Callable[[Request], Response], registry: Any) -> Callable[[R
 
 
 def _tell(event: NewResponse) -> None:
-    environ = event.request.environ
-    if QUESTION in environ:
+    request = event.request
+    if not is_page(event.response.content_type):
         return
-    user = event.request.authenticated_userid
-    environ["pagetimer.user"] = user if user is None else str(user)
-    environ["pagetimer.session"] = _session_id(event.request)
-    route = getattr(event.request, "matched_route", None)
+    tell(request.environ, lambda: (request.authenticated_userid, _session_id(request)))
+    route = getattr(request, "matched_route", None)
     if route is not None:
-        environ["pagetimer.route"] = "/" + route.pattern.lstrip("/")
+        request.environ["pagetimer.route"] = "/" + route.pattern.lstrip("/")
 
 
 def _session_id(request: Request) -> str | None:
@@ -66,5 +64,6 @@ def _session_id(request: Request) -> str | None:
         return None
     session = request.session
     found = getattr(session, "id", None) or getattr(session, "session_id", None)
-    is_kept = not getattr(session, "new", False) or getattr(session, "dirty", bool)()
+    is_new = getattr(session, "new", False) or getattr(session, "is_new", False)
+    is_kept = not is_new or getattr(session, "dirty", bool)()
     return str(found) if found and is_kept else None

@@ -22,14 +22,23 @@ from .errors import SettingsError
 log = logging.getLogger("pagetimer")
 
 
-def option(convert: Callable[[Any], Any], default: str | None, help: str, unit: str = "") -> Any:
+def option(
+    convert: Callable[[Any], Any],
+    default: str | None,
+    help: str,
+    unit: str = "",
+    shown: bool = True,
+) -> Any:
     """Return a row of the option table.
 
     :param convert: turns what was written into the value; raises ValueError with what is right
     :param default: as one would write it; ``None``: nothing
     :param unit: of a number that stands without one
+    :param shown: whether the value may stand in logs
     """
-    return field(metadata={"convert": convert, "default": default, "help": help, "unit": unit})
+    return field(
+        repr=shown, metadata={"convert": convert, "default": default, "help": help, "unit": unit}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +55,9 @@ class Settings:
     data: Path = option(
         to.path, "pagetimer-data", "Folder (0700) of database, spool, secret and quarantine."
     )
-    store: str = option(to.text, "sqlite in data", "URL of the store, as SQLAlchemy writes URLs.")
+    store: str = option(
+        to.text, "sqlite in data", "URL of the store, as SQLAlchemy writes URLs.", shown=False
+    )
     spool: Path = option(
         to.path, "spool in data", "Folder in which accepted beats wait; on a local disk."
     )
@@ -65,6 +76,7 @@ class Settings:
         to.secrets,
         "",
         "Keys, of which the first signs and all verify; without one, one is made and kept in data.",
+        shown=False,
     )
     secret_file: Path | None = option(to.path, None, "File with one key a line, instead of secret.")
     user_key: tuple[str, ...] = option(
@@ -125,7 +137,7 @@ class Settings:
     # Who may look
     viewers: frozenset[str] = option(to.names, "", "Users who may see dashboard and figures.")
     viewer_token: str | None = option(
-        to.viewer_token, None, "A password that opens dashboard and figures."
+        to.viewer_token, None, "A password that opens dashboard and figures.", shown=False
     )
     viewer_token_file: Path | None = option(
         to.path, None, "File with that password, instead of viewer_token."

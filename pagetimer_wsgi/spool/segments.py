@@ -30,10 +30,7 @@ class Segment:
 
     def stored(self, store: str) -> int:
         """Return up to which byte this very store has it. Too little is harmless."""
-        try:
-            mark = msgspec.json.decode(self._mark.read_bytes(), type=Mark)
-        except (OSError, msgspec.DecodeError):
-            return 0
+        mark = self._read_mark()
         return mark.bytes if mark.store == store else 0
 
     def mark(self, end: int, store: str) -> None:
@@ -60,10 +57,10 @@ class Segment:
                     yield rest, start
                     rest = b""
 
-    def waiting(self, start: int) -> int:
-        """Return how many whole lines stand from ``start`` on."""
+    def waiting(self) -> int:
+        """Return how many whole lines no store has yet, as far as the mark knows."""
         with open(self.path, "rb") as stream:
-            stream.seek(start)
+            stream.seek(self._read_mark().bytes)
             return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
 
     def is_stored(self, store: str) -> bool:
@@ -78,6 +75,12 @@ class Segment:
         """Remove the file, then its mark."""
         self.path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
+
+    def _read_mark(self) -> Mark:
+        try:
+            return msgspec.json.decode(self._mark.read_bytes(), type=Mark)
+        except (OSError, msgspec.DecodeError):
+            return Mark(0, "")
 
     @property
     def _mark(self) -> Path:

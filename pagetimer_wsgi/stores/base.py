@@ -24,9 +24,11 @@ class Store(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, url: str) -> Store:
+    def open(cls, url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
         """Return the store at ``url``.
 
+        :param fsync: whether what is written must survive a power loss
+        :param migrate: whether the store makes its tables, and brings them up to date, itself
         :raises ValueError: if the URL's text is wrong or its driver is not installed
         """
 
@@ -76,9 +78,11 @@ class Store(ABC):
         """Let go of connections and files."""
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
     """Return the store at ``url``, chosen by its scheme.
 
+    :param fsync: whether what is written must survive a power loss
+    :param migrate: whether the store makes its tables, and brings them up to date, itself
     :raises SettingsError: if nobody offers the scheme, its driver is not installed, or the
         URL's text is wrong
     """
@@ -88,7 +92,7 @@ def open_store(url: str) -> Store:
         names = ", ".join(f"{name}://" for name in sorted(offered)) or "none at all"
         raise SettingsError("store", f"no store is offered for {scheme}://; there is {names}", url)
     try:
-        store: Store = offered[scheme].load().open(url)
+        store: Store = offered[scheme].load().open(url, fsync=fsync, migrate=migrate)
     except (ImportError, ValueError) as error:
         raise SettingsError("store", str(error), url) from error
     return store

@@ -1,6 +1,6 @@
-"""Ask the application itself who somebody is, on addresses on which it does not run.
+"""What a framework hook says: who a page goes to, and who asks where the application never runs.
 
-A framework hook sits inside the application. It is handed a request of its own that carries
+To ask: a framework hook sits inside the application. It is handed a request of its own that carries
 :data:`QUESTION`, and puts the answer there before any view runs; whatever middleware lies
 between us and the hook (sessions, log-ins) does its part as on every request.
 """
@@ -8,7 +8,7 @@ between us and the hook (sessions, log-ins) does its part as on every request.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
@@ -34,6 +34,32 @@ def ask_application(environ: dict[str, Any]) -> tuple[str | None, str | None]:
     if "user" not in answer:
         raise LookupError("no hook in the application answered who asks; is it installed?")
     return answer["user"], answer["session"]
+
+
+class Unreadable:
+    """Stands in environ for a name that could not be read; whoever asks for it is told why."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __str__(self) -> str:
+        raise self._error
+
+
+def tell(environ: dict[str, Any], read: Callable[[], tuple[Any, Any]]) -> None:
+    """Put user and session into environ. What ``read`` raises never breaks the page."""
+    user: Any
+    session: Any
+    try:
+        user, session = read()
+    except Exception as error:
+        user, session = Unreadable(error), None
+    environ["pagetimer.user"], environ["pagetimer.session"] = user, session
+
+
+def is_page(content_type: str | None) -> bool:
+    """Tell whether a response may be one that is measured; nobody is asked about any other."""
+    return "html" in (content_type or "").lower()
 
 
 class _Closing:

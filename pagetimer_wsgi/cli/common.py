@@ -1,0 +1,54 @@
+"""What several commands share: how they are told the options, and errors of usage."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..errors import PageTimerError
+from ..ini import read_ini
+from ..settings import Settings, read
+from ..stores.base import Store, open_store
+
+Commands = Any  # argparse gives its type no public name
+
+
+class UsageError(PageTimerError):
+    """An argument that cannot be used; says what would be right."""
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told the options, as the application is told them."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="ini file: its [pagetimer], or the [filter:…] with `use = egg:pagetimer-wsgi`",
+    )
+    parser.add_argument(
+        "-o",
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option, before the file's; may be given several times",
+    )
+
+
+def settings_of(chosen: argparse.Namespace) -> Settings:
+    """Return the settings that a command was told.
+
+    :raises SettingsError: for an unknown option or a value that does not convert
+    :raises UsageError: for an --option without =
+    """
+    keywords = {}
+    for text in chosen.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--option {text}: NAME=VALUE is needed")
+        keywords[name.strip()] = value.strip()
+    return read(keywords, *read_ini(chosen.config)) if chosen.config else read(keywords)
+
+
+def store_of(settings: Settings, migrate: bool = False) -> Store:
+    """Return the store that the settings name."""
+    return open_store(settings.store, fsync=settings.fsync, migrate=migrate)

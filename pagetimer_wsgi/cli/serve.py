@@ -1,0 +1,125 @@
+"""``pagetimer demo``, ``run`` and ``dashboard``: what serves something."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from webob import Request
+from webob.exc import HTTPForbidden, HTTPNotFound
+
+from ..middleware import PageTimer
+from ..who.sources import Pair
+from .common import Commands, UsageError, add_settings, settings_of, store_of
+from .server import listen, serve
+
+Application = Callable[..., Iterable[bytes]]
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add this module's commands."""
+    demo = commands.add_parser(
+        "demo",
+        help="a small sample site with its dashboard, to see how it works",
+        description="Serve a small sample site, wrapped, with a sample month on its dashboard.",
+    )
+    demo.set_defaults(run=_demo)
+    run = commands.add_parser(
+        "run",
+        help="serve any WSGI application, wrapped",
+        description="Serve any WSGI application, wrapped, with no change to it.",
+        epilog="Example: pagetimer run 'shop.web:make_app(debug=False)' --port 8000",
+    )
+    run.add_argument(
+        "application", metavar="MODULE:APP", help="also a call: \"MODULE:make_app(root='x')\""
+    )
+    run.set_defaults(run=_run)
+    dashboard = commands.add_parser(
+        "dashboard",
+        help="only the dashboard, for this machine alone",
+        description="Serve only the dashboard, on loopback, open to whoever is on this machine.",
+    )
+    dashboard.set_defaults(run=_dashboard)
+    for parser in (demo, run, dashboard):
+        parser.add_argument("--port", type=int, help="default: the next free one from 8000 on")
+    for parser in (run, dashboard):
+        add_settings(parser)
+
+
+def load_application(target: str) -> Application:
+    """Return the application that ``MODULE:APP`` or ``MODULE:make_app('x', key=1)`` names.
+
+    :raises UsageError: if there is none; the arguments of a call must be literals
+    """
+    module, _, expression = target.partition(":")
+    try:
+        node = ast.parse(expression or "application", mode="eval").body
+        call = node if isinstance(node, ast.Call) else None
+        found: Any = importlib.import_module(module)
+        for name in _names(call.func if call else node):
+            found = getattr(found, name)
+        if call:
+            arguments = [ast.literal_eval(argument) for argument in call.args]
+            keywords = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+            found = found(*arguments, **keywords)
+    except (SyntaxError, ValueError) as error:
+        reason = "MODULE:APP or MODULE:make_app('x', key=1) is needed, with literals only"
+        raise UsageError(f"{target!r}: {reason} ({error})") from error
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{target!r} cannot be loaded: {error}") from error
+    if not callable(found):
+        raise UsageError(f"{target!r} is a {type(found).__name__}, and no WSGI application")
+    application: Application = found
+    return application
+
+
+def _names(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.Attribute):
+        return [*_names(node.value), node.attr]
+    raise ValueError("no name")
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from ..demo import run
+
+    run(chosen.port)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    sys.path.insert(0, "")
+    settings = settings_of(chosen)
+    logging.getLogger("pagetimer").setLevel(logging.INFO)
+    timer = PageTimer.from_settings(load_application(chosen.application), settings)
+    server, address = listen(timer, chosen.port)
+    print(f"{chosen.application} is at {address}/", flush=True)
+    serve(server, timer.close)
+
+
+def _dashboard(chosen: argparse.Namespace) -> None:
+    from ..dashboard.app import Dashboard
+
+    settings = settings_of(chosen)
+    store = store_of(settings)
+    dashboard = Dashboard(store, settings.time_zone, has_password=False)
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        request = Request(environ)
+        if request.host.rpartition(":")[0] not in _LOOPBACK:
+            # A foreign name that leads here is another site's trick (DNS rebinding).
+            return HTTPForbidden("Ask for 127.0.0.1.")(environ, start_response)
+        if request.path_info not in ("/", "/api/report", "/api/export"):
+            return HTTPNotFound("There is nothing here.")(environ, start_response)
+        response = dashboard.answer(request, request.path_info, True, Pair())
+        return response(environ, start_response)
+
+    server, address = listen(application, chosen.port)
+    print(f"The dashboard is at {address}/", flush=True)
+    serve(server, store.close)

@@ -1,0 +1,1 @@
+"""What goes out: which responses are pages, where their head ends, and the tag that goes in."""

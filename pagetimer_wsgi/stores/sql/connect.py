@@ -1,0 +1,200 @@
+"""Connections to the SQLite file, in transactions that hold, and what their errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from ...errors import StoreAway
+from . import migrations
+
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another one's lock."""
+
+_BY_HAND = (
+    "the option migrate is off, so they are made by hand: "
+    "run `pagetimer check` once with PAGETIMER_MIGRATE=yes"
+)
+# What SQLite says, what that means, what to do about it. The first that is found counts.
+_MEANINGS = (
+    ("locked", "is locked by another program; find out which one keeps it open"),
+    ("readonly", "cannot be written by this user; give it leave to write the file and its folder"),
+    ("is full", "cannot grow, the disk is full; make room"),
+    ("unable to open", "cannot be opened by this user; look at its folder's owner and permissions"),
+    ("not a database", "is no SQLite database; move that file away or name another one"),
+    ("malformed", "is damaged; put back a backup, or use SQLite's .recover"),
+    ("disk I/O error", "cannot be read or written by the disk; look into the system's log"),
+    ("no such table", "lacks tables that its version should have; put back a backup"),
+    ("no such column", "lacks columns that its version should have; put back a backup"),
+)
+
+
+def file_of(url: str) -> Path:
+    """Return the absolute path of the file that an ``sqlite:///`` URL names.
+
+    :raises ValueError: if the URL's text is wrong
+    """
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError("it is no database URL; sqlite:///pagetimer.db is one") from error
+    shown = parts.render_as_string(hide_password=True)
+    if parts.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ValueError(f"{shown}: of SQL databases there is sqlite:/// so far")
+    if parts.host or parts.username or parts.port:
+        raise ValueError(f"{shown}: a relative path takes three slashes, an absolute one four")
+    # Taken from the text itself: SQLAlchemy 2.1 decodes %41 in a path, 2.0 does not.
+    path = url.partition("///")[2].partition("?")[0]
+    if path in ("", ":memory:") or parts.query.get("mode") == "memory":
+        raise ValueError(f"{shown}: a database in memory cannot be seen by other processes")
+    if parts.query or path.startswith("file:"):
+        raise ValueError(f"{shown}: it takes the path of a file and nothing else")
+    return Path(os.path.abspath(path))
+
+
+class Database:
+    """One SQLite file. Nothing is kept open, so a file that is moved or replaced is seen at once.
+
+    :param fsync: whether each commit waits until the disk has it
+    :param migrate: whether the file and its tables are made and brought up to date when written
+    """
+
+    def __init__(self, path: Path, *, fsync: bool, migrate: bool) -> None:
+        self.path = path
+        self._fsync = fsync
+        self._migrate = migrate
+        self._writer = _engine(self._open_to_write, "BEGIN IMMEDIATE")
+        self._reader = _engine(self._open, "BEGIN")
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that alone may write; its tables are up to date.
+
+        :raises StoreAway: if the database cannot be had or written to now
+        """
+        with self._telling():
+            if self._migrate:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._writer.begin() as connection:
+                self._bring_up_to_date(connection)
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection | None]:
+        """Give a connection in a transaction that sees one state, or ``None``: nothing is there.
+
+        :raises StoreAway: if the database cannot be read now
+        """
+        with self._telling():
+            if not self._is_there():
+                yield None
+                return
+            with self._reader.begin() as connection:
+                found = migrations.version(connection)
+                if found not in (None, migrations.HEAD):
+                    raise self._other_version(found)
+                yield None if found is None else connection
+
+    def close(self) -> None:
+        """Let go of what the engines hold; they open anew when they are used again."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _open(self) -> sqlite3.Connection:
+        return self._opened("rw")
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        if not self._migrate:
+            return self._opened("rw")
+        # Before anything else: a file that has its first page keeps what it was made with.
+        return self._opened("rwc", "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL")
+
+    def _opened(self, mode: str, *first: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # SQLAlchemy begins; the driver never does by itself
+            check_same_thread=False,
+        )
+        try:
+            for pragma in (*first, f"PRAGMA synchronous={'FULL' if self._fsync else 'NORMAL'}"):
+                _insist(connection, pragma)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        found = migrations.version(connection)
+        if found == migrations.HEAD:
+            return
+        if not self._migrate:
+            what = "has no tables yet" if found is None else f"has tables of version {found}"
+            raise StoreAway(f"{self.path} {what}; {_BY_HAND}")
+        try:
+            migrations.upgrade(connection)
+        except migrations.NewerTables:
+            raise self._other_version(found) from None
+
+    def _other_version(self, found: str | None) -> StoreAway:
+        return StoreAway(
+            f"{self.path} has tables of version {found}, this pagetimer-wsgi works with "
+            f"{migrations.HEAD}; use the version of pagetimer-wsgi that last wrote to it"
+        )
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreAway(f"{self.path} {self._meaning(str(error.orig))}") from error
+        except OSError as error:
+            raise StoreAway(
+                f"{self.path} cannot be reached: {error.strerror}; look at its folder"
+            ) from error
+
+    def _meaning(self, said: str) -> str:
+        if not self._migrate and not self.path.exists():
+            return f"is not there; {_BY_HAND}"
+        for words, meaning in _MEANINGS:
+            if words in said:
+                return f"{meaning} (SQLite: {said})"
+        return f"cannot be used now; SQLite says: {said}"
+
+
+def _engine(opens: Callable[[], sqlite3.Connection], begin: str) -> Engine:
+    engine = create_engine("sqlite://", creator=opens, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begins(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _insist(connection: sqlite3.Connection, pragma: str) -> None:
+    # Where two processes turn WAL on at once, SQLite refuses one of them without waiting.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)

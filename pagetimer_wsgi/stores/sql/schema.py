@@ -1,0 +1,135 @@
+"""The tables, compact: ids as 16 bytes, points in time as milliseconds, words as small numbers.
+
+What many page views share (page, person, session, agent, referrer) stands once, in a table of
+its own. Where a field of a page view is unknown, its deciding seq (``…_seq``) is ``NULL``; in
+``pagetimer_page`` an unknown site or route is ``''``, since a unique constraint needs a value.
+The migrations make these tables; a test holds both to be the same.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+TEXT = 512
+"""Characters of a path, route, referrer or agent."""
+NAME = 255
+"""Characters of a user or site."""
+
+metadata = MetaData()
+
+page = Table(
+    "pagetimer_page",
+    metadata,
+    Column("page_id", Integer, primary_key=True),
+    Column("site", String(NAME), nullable=False),
+    Column("path", String(TEXT), nullable=False),
+    Column("route", String(TEXT), nullable=False),
+    # The path first: questions about one path find it by this.
+    UniqueConstraint("path", "site", "route", name="pagetimer_page_key"),
+)
+person = Table(
+    "pagetimer_person",
+    metadata,
+    Column("person_id", Integer, primary_key=True),
+    Column("username", String(NAME), nullable=False),
+    UniqueConstraint("username", name="pagetimer_person_key"),
+)
+session = Table(
+    "pagetimer_session",
+    metadata,
+    Column("session_id", Integer, primary_key=True),
+    Column("session_key", LargeBinary(16), nullable=False),
+    UniqueConstraint("session_key", name="pagetimer_session_key"),
+)
+agent = Table(
+    "pagetimer_agent",
+    metadata,
+    Column("agent_id", Integer, primary_key=True),
+    Column("agent", String(TEXT), nullable=False),
+    Column("browser", String(NAME)),
+    Column("system", String(NAME)),
+    Column("device", String(NAME)),
+    Column("bot", SmallInteger, nullable=False),
+    UniqueConstraint("agent", name="pagetimer_agent_key"),
+)
+referrer = Table(
+    "pagetimer_referrer",
+    metadata,
+    Column("referrer_id", Integer, primary_key=True),
+    Column("referrer", String(TEXT), nullable=False),
+    UniqueConstraint("referrer", name="pagetimer_referrer_key"),
+)
+page_view = Table(
+    "pagetimer_page_view",
+    metadata,
+    Column("view_id", LargeBinary(16), primary_key=True),
+    Column("kind", SmallInteger, nullable=False),
+    Column("page_id", Integer, ForeignKey(page.c.page_id), nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("visible_ms", BigInteger),
+    Column("engaged_ms", BigInteger),
+    Column("words", BigInteger),
+    Column("capped", SmallInteger, nullable=False),
+    Column("ended", SmallInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("site_seq", BigInteger),
+    Column("route_seq", BigInteger),
+    Column("referrer_id", Integer, ForeignKey(referrer.c.referrer_id)),
+    Column("referrer_seq", BigInteger),
+    Column("agent_id", Integer, ForeignKey(agent.c.agent_id)),
+    Column("agent_seq", BigInteger),
+    Column("ip_address", String(45)),
+    Column("ip_address_seq", BigInteger),
+    Column("client_started_at", BigInteger),
+    Column("client_started_at_seq", BigInteger),
+    Column("person_id", Integer, ForeignKey(person.c.person_id)),
+    Column("session_id", Integer, ForeignKey(session.c.session_id)),
+    Column("visitor", SmallInteger, nullable=False),
+    Column("identity_seq", BigInteger),
+)
+beat = Table(
+    "pagetimer_beat",
+    metadata,
+    Column("view_id", LargeBinary(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("why", SmallInteger),
+    Column("visible_ms", BigInteger),
+    Column("engaged_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+meta = Table(
+    "pagetimer_meta",
+    metadata,
+    Column("name", String(NAME), primary_key=True),
+    Column("value", String(TEXT), nullable=False),
+)
+
+Index("pagetimer_page_view_started_at", page_view.c.started_at)
+Index("pagetimer_page_view_page", page_view.c.page_id)
+Index(
+    "pagetimer_page_view_person",
+    page_view.c.person_id,
+    sqlite_where=page_view.c.person_id.is_not(None),
+    postgresql_where=page_view.c.person_id.is_not(None),
+)
+Index(
+    "pagetimer_page_view_session",
+    page_view.c.session_id,
+    sqlite_where=page_view.c.session_id.is_not(None),
+    postgresql_where=page_view.c.session_id.is_not(None),
+)

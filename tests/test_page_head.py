@@ -1,0 +1,350 @@
+"""The place before the end of the head, by the WHATWG rules, in chunks of any size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from pagetimer_wsgi.page.head import LIMIT, Scanner
+
+TAG = '<script async="async" src="/x.js" data-ours="1"></script>'
+HERE = "@@"  # where a case's tag must stand
+
+
+def cut(document: bytes, places: Iterable[int]) -> list[bytes]:
+    edges = [0, *sorted(places), len(document)]
+    return [document[start:end] for start, end in pairwise(edges)]
+
+
+def scan(chunks: Iterable[bytes], tag: bytes = TAG.encode()) -> bytes:
+    scanner = Scanner(lambda: tag)
+    return b"".join([*[scanner.feed(chunk) for chunk in chunks], scanner.close()])
+
+
+def assert_at_every_split(document: str) -> None:
+    """The tag stands at HERE, or nowhere, whole, in single bytes, and cut in two anywhere."""
+    plain = document.replace(HERE, "").encode()
+    wanted = document.replace(HERE, TAG).encode()
+    assert scan([plain]) == wanted
+    assert scan(cut(plain, range(1, len(plain)))) == wanted
+    for place in range(len(plain) + 1):
+        assert scan(cut(plain, [place])) == wanted
+
+
+ENDS = {
+    "plain": "<!doctype html><html><head><title>a</title>@@</head><body>",
+    "capitals": "<HTML><HEAD><TITLE>a</TITLE>@@</HEAD><BODY>",
+    "space in the end tag": "<html><head>@@</head >",
+    "slash in the end tag": "<html><head>@@</HEAD/>",
+    "attribute in the end tag": '<html><head>@@</head a=">">',
+    "head never opened": "<!doctype html>@@</head>",
+    "white space before stays before": "<html><head> <title>a</title>\n@@</head>",
+    "byte order mark": "\ufeff<!doctype html><title>a</title>@@<p>",
+    "only the first head end": "<html><head>@@</head></head>",
+    "no doctype, only its end tag": "<title>a</title>@@</head>",
+}
+IMPLIED = {
+    "body": "<!doctype html><title>a</title>@@<body>",
+    "body says that it is a document": "<title>a</title>@@<body class=x>",
+    "body end": "<html>@@</body>",
+    "html end": "<title>a</title>@@</html>",
+    "br end": "<html>@@</br>",
+    "a start tag of the body": "<!doctype html><meta charset=utf-8>@@<p>",
+    "a start tag right after the doctype": "<!doctype html>@@<div>",
+    "frameset": "<html>@@<frameset>",
+    "textarea": "<html>@@<textarea></head></textarea>",
+    "svg": "<html>@@<svg>",
+    "a name that only begins like one of the head": "<html>@@<metal>",
+    "text": "<html><head>  @@text</head>",
+    "text before the head": "<html> @@text",
+    "less-than that is no tag": "<html>@@< p",
+    "vertical tab is text": "<html>@@\x0b</head>",
+    "NUL is text": "<html>@@\0</head>",
+    "no-break space is text": "<html>@@&nbsp;</head>",
+    "reference to a letter": "<html>@@&#65;</head>",
+    "ampersand": "<html>@@& </head>",
+    "Tab without semicolon": "<html>@@&Tab </head>",
+    "no white space by too many digits": "<html>@@&#320;</head>",
+    "other end tags mean nothing": "<html></p></template></title></head-x>@@</head>",
+    "a second head means nothing": "<html><head><head><head>@@</head>",
+    "a late doctype means nothing": "<html><!doctype html>@@</head>",
+}
+SPACES = {
+    name: f"<html><head>{text}@@</head>"
+    for name, text in {
+        "decimal": "&#32;&#9;&#10;&#12;&#13;",
+        "hexadecimal": "&#x20;&#X9;&#xA;&#xc;&#xD;",
+        "named": "&Tab;&NewLine;",
+        "without semicolon": "&#32&#x20 ",
+        "leading zeros": "&#00032;&#x0000020;",
+    }.items()
+}
+DECOYS = {
+    "comment": "<html><!-- </head> -->@@</head>",
+    "comment ended with a bang": "<html><!-- </head> --!>@@</head>",
+    "comment that ends at once": "<html><!-->@@</head>-->",
+    "comment that ends at a dash": "<html><!--->@@</head>-->",
+    "comment that a bang does not end": "<html><!--!></head>-->@@</head>",
+    "comment of dashes": "<html><!----->@@</head>",
+    "comment in a comment": "<html><!--<!-- </head> -->@@</head>",
+    "bogus comments": "<html><!x </head ><?x </head ></ </head ></><!>@@</head>",
+    "CDATA is a bogus comment": "<html><![CDATA[>@@]]></head>",
+    "title": "<html><title></head></titles></title >@@</head>",
+    "title is never self-closing": "<html><title/></head></title>@@</head>",
+    "style": "<html><style>a > b {content: '</head>'}</style>@@</head>",
+    "noframes": "<html><noframes></head></noframes>@@</head>",
+    "noscript is text": "<html><noscript><p></head><!--</noscript>@@</head>",
+    "end tag with attributes": '<html><style></head></STYLE a=">" >@@</head>',
+    "attribute in double quotes": '<html><meta a="</head>">@@</head>',
+    "attribute in single quotes": "<html><meta a='</head>'>@@</head>",
+    "quote inside an unquoted value": "<html><meta a=b\"c>@@</head><p a='\"'>",
+    "quote after an equals sign that is a name": '<html><meta ="b>@@</head>">',
+    "value left out": "<html><meta a=>@@</head>",
+    "no space between attributes": "<html><meta a='1'b=\"</head>\">@@</head>",
+    "space around the equals sign": '<html><meta a \n=\t"</head>">@@</head>',
+    "tag inside a tag's name": "<html>@@<meta<title></head>",
+}
+SCRIPTS = {
+    "end of head": "<html><script></head></script>@@</head>",
+    "longer name": "<html><script></scripts></head></script>@@</head>",
+    "escaped": "<html><script><!-- </head> --></script>@@</head>",
+    "escaped, left open": "<html><script><!-- </script>@@</head>",
+    "escaped twice": "<html><script><!--<script></script></head></script>@@</head>",
+    "escaped twice, capitals": "<html><script><!--<SCRIPT ></Script/></script>@@</head>",
+    "escaped twice, ended by dashes": "<html><script><!--<script>--></script>@@</head>",
+    "escaped twice, longer name": "<html><script><!--<scripts></script>@@</head>",
+    "escape that ends with its own dashes": "<html><script><!--><script></script>@@</head>",
+    "escape that a bang does not end": "<html><script><!--<script>--!></script></head>-->"
+    "</script>@@</head>",
+    "script in script": "<html><script><script></script>@@</head>",
+}
+TEMPLATES = {
+    "end of head": "<html><template></head><body></html></template>@@</head>",
+    "nested": "<html><template><template></template></head></template>@@</head>",
+    "text": "<html><template>a &amp; < b</template>@@</head>",
+    "comment": "<html><template><!-- </template> --></template>@@</head>",
+    "text elements of the body": "<html><template><textarea></template></textarea>"
+    "<iframe></template></iframe><xmp></template></xmp></template>@@</head>",
+    "table": "<html><template><tr><td><style></template></style></template>@@</head>",
+    "columns of a table": "<html><template><table><col><style></template></style></template>"
+    "@@</head>",
+    "select and script": "<html><template><select><script></template></script></template>@@</head>",
+    "attribute of ours does not count": "<html><template><p data-pagetimer></template>@@</head>",
+}
+ENDLESS = {
+    "doctype": "<!doctype html>@@",
+    "head": "<html><head><title>a</title>\n@@",
+    "white space by reference": "<html>&#32@@",
+    "half a tag": "<html><head>@@<link rel='a",
+    "half an end tag": "<html><head>@@</hea",
+    "less-than": "<html><head>@@<",
+    "half a reference": "<html><head>@@&#3",
+}
+UNTOUCHED = {
+    "nothing": "",
+    "text": "text",
+    "fragment": "<p>a</p>",
+    "fragment with a head of its own": "<title>a</title><p>a</p><html><head></head>",
+    "fragment of the head": "<title>a</title>",
+    "fragment, html only in a template": "<template><html></template><p>",
+    "fragment, unfinished html": "<html",
+    "br end is no document": "</br><html>",
+    "amp": "<html amp><head></head>",
+    "amp in capitals, with a value": "<!doctype html><HTML lang=en AMP=''><head></head>",
+    "lightning": "<html ⚡><head></head>",
+    "carries the script": "<html><script src=a data-pagetimer></script></head>",
+    "carries the script, plainest spelling": '<html><script src="a" data-pagetimer="1"></script>'
+    "</head>",
+    "carries it in capitals": "<html><meta DATA-PAGETIMER=1></head>",
+    "ISO-2022-JP by meta": "<html><meta charset=iso-2022-jp></head>",
+    "ISO-2022-JP by http-equiv": '<html><meta content="text/html; charset=ISO-2022-JP" '
+    'http-equiv="content-type"></head>',
+    "open comment": "<html><!-- </head>",
+    "open bogus comment": "<html><?x",
+    "half a comment": "<html><!-",
+    "open doctype": "<!doctype html",
+    "open title": "<html><title></head>",
+    "open end tag of a script": "<html><script></script a=",
+    "open template": "<html><template></head>",
+    "svg in a template": "<html><template><svg></template></head>",
+    "math in a template": "<html><template><math></template></head>",
+    "plaintext in a template": "<html><template><plaintext></template></head>",
+    "col first in a template": "<html><template><template></template><col><style>"
+    "</template></style></template></head>",
+    "text element in a select": "<html><template><select><style></template></style>"
+    "</template></head>",
+    "endless zeros": f"<html>&#{'0' * 65}32;</head>",
+}
+TABLES = (ENDS, IMPLIED, SPACES, DECOYS, SCRIPTS, TEMPLATES, ENDLESS, UNTOUCHED)
+KINDS = ("end", "implied", "space", "decoy", "script", "template", "endless", "untouched")
+CASES = [
+    pytest.param(text, id=f"{kind}: {name}".encode("ascii", "replace").decode())
+    for kind, table in zip(KINDS, TABLES, strict=True)
+    for name, text in table.items()
+]
+
+
+@pytest.mark.parametrize("document", CASES)
+def test_the_tag_stands_before_the_end_of_the_head_at_every_split(document: str) -> None:
+    assert_at_every_split(document)
+
+
+@pytest.mark.parametrize("document", [text for table in TABLES[:-1] for text in table.values()])
+def test_every_case_with_a_place_says_where_it_is(document: str) -> None:
+    assert document.count(HERE) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+def test_wide_encodings_pass_untouched(encoding: str) -> None:
+    document = "\ufeff<html><head></head>".encode(encoding)
+    assert scan([document]) == scan(cut(document, range(len(document)))) == document
+
+
+@pytest.mark.parametrize(
+    ("document", "calls"), [(b"<html></head></head>", 1), (b"<p></p>", 0), (b"<html>", 1)]
+)
+def test_the_insertion_is_asked_at_most_once(document: bytes, calls: int) -> None:
+    asked: list[int] = []
+
+    def insertion() -> bytes:
+        asked.append(1)
+        return b"tag"
+
+    scanner = Scanner(insertion)
+    scanner.feed(document)
+    scanner.close()
+    scanner.close()
+    assert len(asked) == calls
+    assert scanner.done
+    assert scanner.found == bool(calls)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"<style>", b"<title>", b"<script>", b"<noscript>", b"<!-- ", b"<script><!--<script>", b"<?"],
+)
+def test_text_goes_out_as_it_comes(start: bytes) -> None:
+    scanner = Scanner(lambda: b"")
+    assert scanner.feed(b"<html>" + start) == b"<html>" + start
+    for chunk in (b"a", b"bc", b" " * 200_000):
+        assert scanner.feed(chunk) == chunk
+
+
+def test_only_an_unfinished_tag_is_held() -> None:
+    scanner = Scanner(lambda: b"")
+    assert scanner.feed(b"<html> <meta name='a") == b"<html> "
+    assert scanner.feed(b"b>c") == b""
+    assert scanner.feed(b"'> ") == b"<meta name='ab>c'> "
+
+
+def test_a_fragment_is_scanned_no_further_than_its_first_word() -> None:
+    scanner = Scanner(lambda: b"")
+    assert scanner.feed(b"<p") == b""
+    assert scanner.feed(b">") == b"<p>"
+    assert scanner.done
+
+
+def test_what_is_held_has_a_limit_and_then_the_rest_passes() -> None:
+    scanner = Scanner(lambda: b"tag")
+    start = b"<html><meta a='"
+    assert scanner.feed(start + b"x" * (LIMIT - 100)) == b"<html>"
+    assert scanner.feed(b"x" * 100) == start[6:] + b"x" * LIMIT
+    assert scanner.feed(b"'></head>") == b"'></head>"
+    assert (scanner.done, scanner.found, scanner.close()) == (True, False, b"")
+
+
+def test_a_long_tag_in_one_chunk_is_no_hindrance() -> None:
+    icon = b"<html><link href='" + b"x" * 2 * LIMIT + b"'>"
+    assert scan([icon + b"</head>"], b"tag") == icon + b"tag</head>"
+
+
+def test_when_the_insertion_fails_nothing_that_was_fed_is_lost() -> None:
+    def fail() -> bytes:
+        raise OSError
+
+    scanner = Scanner(fail)
+    out = scanner.feed(b"<html><he")
+    with pytest.raises(OSError, match=r"^$"):
+        scanner.feed(b"ad></head>")
+    assert out + scanner.release() + scanner.feed(b"x") == b"<html><head></head>x"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<html><meta a='" + b">" * 60_000 + b"'></head>",
+        b"<html><meta " + b'a=">" ' * 10_000 + b"></head>",
+        b"<html><m" + b"e" * 60_000 + b"></head>",
+        b"<html><!--" + b"-" * 20_000 + b"></head>",
+        b"<html><script>" + b"<" * 20_000 + b"</script></head>",
+    ],
+    ids=["value", "attributes", "name", "comment", "script"],
+)
+def test_single_bytes_cost_linear_time(document: bytes) -> None:
+    begun = time.process_time()
+    scan(cut(document, range(1, len(document))))
+    assert time.process_time() - begun < 0.6  # seconds; re-scans of what is held take several
+
+
+WORDS = [
+    *("<!doctype html>", "<html>", "<html lang=en>", "<head>", '<head a="b>c">', "</head>"),
+    *("</HEAD >", "</head/>", "<body>", "</body>", "</html>", "</br>", "<br>", "<p>", "</p>"),
+    *("x", " ", "\n", "\x0b", "\r", "&#32;", "&#x20;", "&Tab;", "&NewLine;", "&nbsp;", "&#32"),
+    *("&", "&#", "<", "</", "</ x>", "<!x>", "<?x>", "<!-->", "<!--->", "<!-- x -->", "<!--"),
+    *(
+        "-->",
+        "--!>",
+        "-",
+        ">",
+        '"',
+        "'",
+        "=",
+        "/",
+        "<title>",
+        "</title>",
+        "</title ",
+        "<style>",
+    ),
+    *("</style>", "<script>", "</script>", '</script a=">">', "<!--<script>", "<script ", "<meta"),
+    *("<noframes>", "</noframes>", "<template>", "</template>", "<meta charset=utf-8>"),
+    *('<meta a=b"c>', "<meta a=\"x>y\" b='>'>", '<meta =a="b>', '<meta a/="x>', "<link/>"),
+    *("<meta a=>", "<select>", "<option>", "</select>", "<table>", "<tr>", "<td>", "<col>"),
+    *("<textarea>", "</textarea>", "<iframe>", "</iframe>", "<svg>", "<plaintext>", "<frameset>"),
+    *("<![CDATA[x]]>", "<a href='</head>'>", "<title/>", "<script/>", "<colgroup>", "<caption>"),
+]
+STARTS = ["", "<!doctype html>", "<html><head>", "<html><template>", "<html><script><!--"]
+documents = st.builds(
+    lambda start, words: (start + "".join(words)).encode(),
+    st.sampled_from(STARTS),
+    st.lists(st.sampled_from(WORDS), max_size=14),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(documents, st.data())
+def test_any_document_comes_out_the_same_at_every_split(
+    document: bytes, data: st.DataObject
+) -> None:
+    places = data.draw(st.lists(st.integers(0, len(document)), max_size=5))
+    assert scan(cut(document, places)) == scan([document])
+    assert scan(cut(document, range(1, len(document)))) == scan([document])
+
+
+@settings(max_examples=1000, deadline=None)
+@given(documents)
+def test_any_document_keeps_its_tree_but_for_our_element_in_the_head(document: bytes) -> None:
+    """The words leave out what lexbor misreads: noscript (no scripting there) and a last `<!`."""
+    after = scan([document])
+    if after == document:
+        return
+    tree = LexborHTMLParser(after)
+    ours = tree.css("html > head > script[data-ours]")
+    assert len(ours) == 1
+    assert tree.html is not None
+    assert tree.html.replace(TAG, "", 1) == LexborHTMLParser(document).html

@@ -1,0 +1,673 @@
+"""Which responses are pages, their headers, and PEP 3333 to the letter."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.util import FileWrapper, setup_testing_defaults
+from wsgiref.validate import validator
+
+import flask
+import pytest
+
+from pagetimer_wsgi.page import response
+from pagetimer_wsgi.page.response import Headers, Tagged, respond
+
+TAG = b"<script></script>"
+PAGE = b"<!doctype html><head></head><p>a</p>"
+MARKED = b"<!doctype html><head>" + TAG + b"</head><p>a</p>"
+HTML = ("Content-Type", "text/html; charset=utf-8")
+Application = Callable[..., Iterable[bytes]]
+
+
+class Server:
+    """What a server sees of one request; it sends headers with the first byte, as servers do."""
+
+    def __init__(self, **environ: str) -> None:
+        self.environ: dict[str, Any] = {"wsgi.file_wrapper": FileWrapper, **environ}
+        setup_testing_defaults(self.environ)
+        self.status = ""
+        self.headers: Headers = []
+        self.starts = 0
+        self.dressed: list[Headers] = []
+        self.sent: list[bytes] = []  # one for each write or yield
+        self.body: Iterable[bytes] = ()
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        if exc_info:
+            if any(self.sent):
+                raise exc_info[1].with_traceback(exc_info[2])
+        elif self.starts:
+            raise AssertionError("start_response twice")
+        self.starts += 1
+        self.status, self.headers = status, headers
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        assert self.starts
+        self.sent.append(data)
+
+    def dress(self, headers: Headers) -> Tagged | None:
+        self.dressed.append(headers)
+        return Tagged(TAG, [*headers, ("X-Dressed", "1")])
+
+    def call(self, application: Application, dress: Any = None) -> Server:
+        self.body = respond(application, self.environ, self.start_response, dress or self.dress)
+        return self
+
+    def run(self, application: Application, dress: Any = None) -> Server:
+        self.call(application, dress)
+        try:
+            for chunk in self.body:
+                assert self.starts, "nothing may be yielded before start_response"
+                self.sent.append(chunk)
+        finally:
+            self.close()
+        return self
+
+    def close(self) -> None:
+        close = getattr(self.body, "close", None)
+        if close:
+            close()
+
+    def header(self, name: str) -> str | None:
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(values) < 2
+        return values[0] if values else None
+
+    @property
+    def content(self) -> bytes:
+        return b"".join(self.sent)
+
+
+class Body:
+    """An application's iterable that says what was done to it."""
+
+    def __init__(self, *chunks: bytes | Exception) -> None:
+        self.chunks = iter(chunks)
+        self.iterated = self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.iterated += 1
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self.chunks)
+        if isinstance(chunk, Exception):
+            raise chunk
+        return chunk
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def stream(chunks: list[bytes]) -> Body:
+    return Body(*chunks)
+
+
+bodies = pytest.mark.parametrize(
+    ("make", "chunks"),
+    [
+        pytest.param(list, [PAGE], id="list"),
+        pytest.param(tuple, [PAGE, PAGE], id="tuple"),
+        pytest.param(stream, [PAGE, PAGE], id="stream"),
+        pytest.param(stream, [b"<html>", b"</head>"], id="stream with a late place"),
+    ],
+)
+
+
+def app(body: Any, *headers: tuple[str, str], status: str = "200 OK") -> Application:
+    def application(environ: Any, start_response: Any) -> Any:
+        start_response(status, list(headers or (HTML,)))
+        return body
+
+    return application
+
+
+def length(content: bytes) -> tuple[str, str]:
+    return "Content-Length", str(len(content))
+
+
+# --- which responses are pages ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Oops", "200", "403 No"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/html", "TEXT/HTML ; charset=UTF-8", " text/html;charset=unicode-1-1-utf-8"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_gets_the_tag(status: str, content_type: str, method: str) -> None:
+    seen = Server(REQUEST_METHOD=method).run(
+        app([PAGE], ("Content-Type", content_type), length(PAGE), status=status)
+    )
+    assert (seen.status, seen.sent) == (status, [MARKED])
+    assert seen.headers == [
+        ("Content-Type", content_type),
+        ("X-Dressed", "1"),
+        length(MARKED),
+    ]
+
+
+NO_PAGES: dict[str, list[tuple[str, str]]] = {
+    "JSON": [("Content-Type", "application/json")],
+    "XHTML": [("Content-Type", "application/xhtml+xml")],
+    "no type": [("X-A", "text/html")],
+    "two types": [HTML, HTML],
+    "longer type": [("Content-Type", "text/html-x")],
+    "UTF-16": [("Content-Type", "text/html; charset=utf-16")],
+    "UTF-32 in quotes": [("Content-Type", 'text/html; Charset="UTF-32LE"')],
+    "ISO-2022-JP": [("Content-Type", "text/html; charset=iso-2022-jp")],
+    "coded": [HTML, ("Content-Encoding", "gzip")],
+    "attachment": [HTML, ("Content-Disposition", 'Attachment; filename="a.html"')],
+    "range": [HTML, ("Content-Range", "bytes 0-1/2")],
+    "no-transform": [HTML, ("Cache-Control", "public, No-Transform")],
+    "X-Sendfile": [HTML, ("X-Sendfile", "/a")],
+    "X-Accel-Redirect": [HTML, ("X-Accel-Redirect", "/a")],
+    "X-LiteSpeed-Location": [HTML, ("x-litespeed-location", "/a")],
+}
+
+
+@pytest.mark.parametrize("headers", NO_PAGES.values(), ids=NO_PAGES.keys())
+def test_what_is_no_page_goes_back_as_the_very_object(headers: Headers) -> None:
+    body = Body(PAGE)
+    given: list[Headers] = []
+
+    def application(environ: Any, start_response: Any) -> Body:
+        given.append(list(headers))
+        start_response("200 OK", given[0])
+        return body
+
+    seen = Server().call(application)
+    assert seen.body is body
+    assert seen.headers is given[0]
+    assert (seen.dressed, body.iterated) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [HTML, ("Content-Encoding", "Identity")],
+        [HTML, ("Content-Disposition", "inline; filename=attachment")],
+        [HTML, ("Cache-Control", "max-age=1")],
+    ],
+    ids=["identity", "inline", "max-age"],
+)
+def test_what_only_looks_like_a_hindrance_is_none(headers: Headers) -> None:
+    assert Server().run(app([PAGE], *headers)).content == MARKED
+
+
+@pytest.mark.parametrize(
+    "status", ["201 Created", "204 No Content", "205 Reset", "206 Part", "304 Same", "302 Found"]
+)
+def test_other_statuses_pass_untouched(status: str) -> None:
+    body = [PAGE]
+    seen = Server().call(app(body, HTML, length(PAGE), status=status))
+    assert seen.body is body
+    assert seen.headers == [HTML, length(PAGE)]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"REQUEST_METHOD": "PUT"}, {"REQUEST_METHOD": "get"}, {"HTTP_UPGRADE": "websocket"}],
+    ids=["PUT", "unknown method", "upgrade"],
+)
+def test_requests_that_ask_for_no_page_meet_the_servers_own_start_response(
+    environ: dict[str, str],
+) -> None:
+    met: list[Any] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        met.append(start_response)
+        return [PAGE]
+
+    server = Server(**environ)
+    assert server.call(application).body == [PAGE]
+    assert met == [server.start_response]
+
+
+def test_a_file_wrapper_survives() -> None:
+    def application(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/css")])
+        return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+
+    seen = Server().call(application)
+    assert type(seen.body) is FileWrapper
+    seen.close()
+
+
+# --- what happens to a page ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_comes_back_as_long_and_with_its_exact_length(kind: Any) -> None:
+    chunks = kind([b"<html><he", b"ad></he", b"ad><p>", b""])
+    seen = Server().call(app(chunks, HTML, length(b"".join(chunks))))
+    assert seen.starts == 1, "servers that read the headers at return must find them"
+    assert isinstance(seen.body, (list, tuple))
+    assert len(seen.body) == 4
+    assert b"".join(seen.body) == b"<html><head>" + TAG + b"</head><p>"
+    assert seen.header("Content-Length") == str(len(b"".join(seen.body)))
+
+
+def test_a_list_that_ends_inside_its_head_gets_the_tag_at_its_end() -> None:
+    assert Server().run(app([b"<html>", b"<title>a</title>"])).sent == [
+        b"<html>",
+        b"<title>a</title>" + TAG,
+    ]
+
+
+@pytest.mark.parametrize("body", [[b"<p>a", b"b"], (b"a",), [], [b""]], ids=str)
+def test_a_list_without_a_place_goes_back_itself_with_its_own_headers(body: Any) -> None:
+    headers = [HTML, ("ETag", '"a"'), ("Accept-Ranges", "bytes"), length(b"".join(body))]
+    seen = Server().call(app(body, *headers))
+    assert seen.body is body
+    assert seen.headers == headers
+
+
+@pytest.mark.parametrize("body", [[b"<p>a", b"b"], [b"a"], [b""], []], ids=str)
+def test_a_stream_without_a_place_in_its_first_chunk_keeps_its_headers(body: list[bytes]) -> None:
+    headers = [HTML, ("Accept-Ranges", "bytes"), length(b"".join(body))]
+    seen = Server().run(app(Body(*body), *headers))
+    assert (seen.sent, seen.headers) == (body, headers)
+
+
+def test_a_place_in_the_first_chunk_keeps_the_length_exact() -> None:
+    seen = Server().run(app(Body(PAGE, b"more"), HTML, length(PAGE + b"more")))
+    assert seen.sent == [MARKED, b"more"]
+    assert seen.header("Content-Length") == str(len(MARKED + b"more"))
+
+
+def test_a_document_known_to_end_within_its_first_chunk_keeps_the_length_exact() -> None:
+    page = b"<html><title>a</title>"
+    seen = Server().run(app(Body(page), HTML, length(page)))
+    assert seen.sent == [page + TAG]
+    assert seen.header("Content-Length") == str(len(page + TAG))
+
+
+@pytest.mark.parametrize("rest", [[b"d></head>"], [b"d>", b"<p>"], [b"ache>"]], ids=str)
+def test_a_place_unknown_in_the_first_chunk_drops_the_length_at_once(rest: list[bytes]) -> None:
+    whole = b"".join([b"<html><hea", *rest])
+    seen = Server().run(app(Body(b"<html><hea", *rest), HTML, length(whole)))
+    assert seen.sent[0] == b"<html>", "the first bytes never wait for the last"
+    assert seen.content.replace(TAG, b"") == whole
+    assert seen.header("Content-Length") is None
+    assert seen.header("X-Dressed") == "1"
+
+
+@pytest.mark.parametrize("value", ["x", "", "-1", "٣", "1, 1"])
+def test_a_length_that_is_no_number_is_dropped(value: str) -> None:
+    seen = Server().run(app(Body(PAGE), HTML, ("Content-Length", value)))
+    assert (seen.content, seen.header("Content-Length")) == (MARKED, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-MD5", "Digest", "Repr-Digest", "Content-Digest", "Accept-Ranges"]
+)
+@bodies
+def test_what_was_true_of_the_old_bytes_only_is_dropped(
+    name: str, make: Any, chunks: list[bytes]
+) -> None:
+    seen = Server().run(
+        app(make(chunks), HTML, (name, "bytes"), ("ETag", '"a"'), (name.lower(), "b"))
+    )
+    assert seen.header(name) is None
+    assert seen.header("ETag") == '"a"'
+
+
+def test_dress_gets_a_copy_of_the_headers_once_when_the_first_chunk_is_there() -> None:
+    server = Server()
+
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [HTML])
+        assert (server.dressed, server.starts) == ([], 0)
+        yield PAGE
+        assert server.starts == 1
+        yield PAGE
+
+    def dress(headers: Headers) -> Tagged:
+        server.dressed.append(list(headers))
+        headers.append(("X-A", "1"))
+        return Tagged(TAG, [HTML])
+
+    assert server.run(application, dress).sent == [MARKED, PAGE]
+    assert server.dressed == [[HTML]]
+    assert server.headers == [HTML]
+
+
+@bodies
+def test_a_page_that_dress_leaves_alone_keeps_headers_and_bytes(
+    make: Any, chunks: list[bytes]
+) -> None:
+    headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
+    seen = Server().run(app(make(chunks), *headers), lambda copy: copy.clear())
+    assert (seen.sent, seen.headers) == (chunks, headers)
+
+
+@pytest.mark.parametrize("body", [[], Body()], ids=["list", "iterable"])
+def test_head_is_answered_from_the_headers_without_a_length(body: Any) -> None:
+    headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes"), ("ETag", '"a"')]
+    seen = Server(REQUEST_METHOD="HEAD").run(app(body, *headers))
+    assert seen.headers == [HTML, ("ETag", '"a"'), ("X-Dressed", "1")]
+    assert seen.content == b""
+
+
+def test_a_body_for_head_passes_as_it_is() -> None:
+    assert Server(REQUEST_METHOD="HEAD").run(app(Body(PAGE))).content == PAGE
+
+
+# --- errors of ours -----------------------------------------------------------------------------
+
+
+def fail(*_: Any) -> Any:
+    raise RuntimeError("ours")
+
+
+@pytest.mark.parametrize("at", ["dress", "scanner", "judge"])
+@bodies
+def test_an_error_of_ours_yields_the_applications_own_response(
+    at: str,
+    make: Any,
+    chunks: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if at == "scanner":
+        monkeypatch.setattr(response.Scanner, "_scan", fail)
+    if at == "judge":
+        monkeypatch.setattr(response, "is_page", fail)
+    headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
+    seen = Server().run(app(make(chunks), *headers), fail if at == "dress" else None)
+    assert (seen.sent, seen.headers) == (chunks, headers)
+    assert [(each.name, each.levelno) for each in caplog.records] == [("pagetimer", logging.ERROR)]
+
+
+@pytest.mark.parametrize("step", ["_scan", "_insert", "close"])
+def test_an_error_of_ours_before_the_first_changed_byte_loses_no_byte(
+    step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server().call(app(Body(b"<html><hea", b"d><met", b"a><link")))
+    chunks = iter(server.body)
+    server.sent.append(next(chunks))
+    monkeypatch.setattr(response.Scanner, step, fail)
+    server.sent.extend(chunks)
+    assert server.content == b"<html><head><meta><link"
+    assert len(caplog.records) == 1
+
+
+# --- PEP 3333 -----------------------------------------------------------------------------------
+
+
+def test_the_application_is_called_positionally() -> None:
+    def application(this: Any, that: Any, /) -> Any:
+        that("200 OK", [HTML])
+        return [PAGE]
+
+    assert Server().run(application).content == MARKED
+
+
+def test_a_generator_application_starts_when_the_server_asks() -> None:
+    begun: list[int] = []
+
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        begun.append(1)
+        start_response("200 OK", [HTML])
+        yield PAGE
+
+    server = Server().call(application)
+    assert begun == []
+    assert not hasattr(server.body, "__len__")
+    assert list(server.body) == [MARKED]
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain"])
+def test_no_iteration_starts_before_the_server_asks(content_type: str) -> None:
+    body = Body(PAGE)
+    seen = Server().call(app(body, ("Content-Type", content_type)))
+    assert body.iterated == 0
+    assert len(list(seen.body)) == 1
+    assert body.iterated == 1
+
+
+def test_chunks_of_a_generator_that_is_no_page_pass_unchanged() -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield from (PAGE, b"", PAGE)
+
+    assert Server().run(application).sent == [PAGE, b"", PAGE]
+
+
+def test_every_yield_of_the_application_is_a_yield_to_the_server() -> None:
+    page = b"<!doctype html><head><title>a</title></head><p>"
+    body = Body(*[page[place : place + 1] for place in range(len(page))])
+    server = Server().call(app(body))
+    sent = [next(iter(server.body)) for _ in page]
+    assert sent[0] == b""
+    assert b"".join(sent) == page.replace(b"</head>", TAG + b"</head>")
+
+
+def test_an_empty_first_chunk_is_yielded_with_the_headers_settled() -> None:
+    seen = Server().run(app(Body(b"", PAGE), HTML, length(PAGE)))
+    assert seen.sent == [b"", MARKED]
+    assert seen.header("Content-Length") is None
+
+
+def test_a_page_may_be_written() -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        write = start_response("200 OK", [HTML, length(PAGE)])
+        write(b"")
+        assert not server.starts
+        write(b"<ht")
+        write(b"ml><he")
+        write(b"ad></hea")
+        return [b"d>", b"<p>"]
+
+    server = Server()
+    assert server.run(application).sent == [b"<html>", b"<head>", TAG + b"</head>", b"<p>"]
+    assert (len(server.dressed), server.header("Content-Length")) == (1, None)
+
+
+def test_a_page_that_is_only_written_is_ended() -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [HTML])(b"<html><title>a</title><li")
+        return []
+
+    assert Server().run(application).content == b"<html><title>a</title>" + TAG + b"<li"
+
+
+def test_write_of_what_is_no_page_is_the_servers_own() -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        assert start_response("200 OK", [("Content-Type", "text/plain")]) == server.write
+        return []
+
+    server = Server()
+    server.run(application)
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain"])
+@pytest.mark.parametrize("take", [0, 1, 2, 9])
+def test_close_is_called_once_however_far_the_server_got(content_type: str, take: int) -> None:
+    body = Body(b"<html>", b"</head>", b"<p>")
+    server = Server().call(app(body, ("Content-Type", content_type)))
+    chunks = iter(server.body)
+    for _ in range(take):
+        next(chunks, None)
+    server.close()
+    assert body.closed == 1
+
+
+def test_a_second_close_is_none_for_the_application() -> None:
+    body = Body(PAGE)
+    server = Server().call(app(body))
+    server.close()
+    server.close()
+    assert (body.closed, body.iterated, list(server.body)) == (1, 0, [])
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), OSError(5)], ids=repr)
+def test_exceptions_reach_the_server_as_raised_and_close_is_called(error: Exception) -> None:
+    for before in ([], [b"<html><he"], [PAGE]):
+        body = Body(*before, error)
+        with pytest.raises(type(error)) as raised:
+            Server().run(app(body))
+        assert raised.value is error
+        assert body.closed == 1
+
+
+@pytest.mark.parametrize("error", [StopIteration("a"), KeyError("a")], ids=repr)
+def test_exceptions_of_the_call_reach_the_server_as_raised(error: Exception) -> None:
+    def application(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [HTML])
+        raise error
+
+    server = Server()
+    with pytest.raises(type(error)) as raised:
+        server.call(application)
+    assert raised.value is error
+    assert server.starts == 0, "the server may still send a page of its own"
+
+
+def restarting(*chunks: bytes, content_type: str = "text/html") -> Application:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [HTML, ("X-First", "1")])
+        try:
+            yield from chunks
+            raise KeyError("late")
+        except KeyError:
+            start_response("500 Oops", [("Content-Type", content_type)], sys.exc_info())
+        yield PAGE
+
+    return application
+
+
+def test_exc_info_before_the_first_chunk_makes_a_new_page() -> None:
+    seen = Server().run(restarting())
+    assert (seen.status, seen.content, seen.starts) == ("500 Oops", MARKED, 1)
+    assert seen.header("X-First") is None
+
+
+def test_exc_info_before_the_first_chunk_may_make_something_else() -> None:
+    seen = Server().run(restarting(content_type="text/plain"))
+    assert (seen.status, seen.content) == ("500 Oops", PAGE)
+
+
+def test_exc_info_while_all_bytes_are_held_forgets_them() -> None:
+    seen = Server().run(restarting(b"<ht"))
+    assert (seen.status, seen.content) == ("500 Oops", PAGE)
+
+
+def test_exc_info_is_raised_again_after_headers_went_out() -> None:
+    server = Server()
+    with pytest.raises(KeyError, match="late"):
+        server.run(restarting(b"<html><he"))
+    assert (server.status, server.sent) == ("200 OK", [b"<html>"])
+
+
+def test_starting_twice_without_exc_info_is_an_error() -> None:
+    def application(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [HTML])
+        start_response("200 OK", [HTML])
+
+    with pytest.raises(AssertionError):
+        Server().call(application)
+
+
+def test_headers_are_a_list_of_its_own() -> None:
+    headers = [HTML]
+
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", headers)
+        headers.append(("X-Late", "1"))
+        yield b"<p>"
+
+    assert Server().run(application).headers == [HTML]
+
+
+SHAPES: dict[str, Callable[[], Any]] = {
+    "list": lambda: [PAGE, b"more"],
+    "empty list": list,
+    "iterable": lambda: Body(b"<ht", b"", b"ml></hea", b"d><p>"),
+    "empty iterable": Body,
+    "fragment": lambda: Body(b"<p>", b"a"),
+    "unended": lambda: Body(b"<html>", b"<title>a</title>", b"<li"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain"])
+def test_wsgiref_validate_is_silent_on_both_sides(
+    shape: Callable[[], Any], method: str, content_type: str
+) -> None:
+    inner = validator(app(shape(), ("Content-Type", content_type)))
+    server = Server(REQUEST_METHOD=method, QUERY_STRING="")
+
+    def middleware(environ: Any, start_response: Any) -> Any:
+        return respond(inner, environ, start_response, server.dress)
+
+    body = validator(middleware)(server.environ, server.start_response)
+    sent = b"".join(body)
+    body.close()
+    plain = shape()
+    assert sent.replace(TAG, b"") == b"".join(plain if isinstance(plain, list) else plain.chunks)
+
+
+# --- what frameworks return ---------------------------------------------------------------------
+
+old_modules = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # WebOb imports cgi
+
+
+def flask_app() -> Application:
+    site = flask.Flask(__name__)
+    site.add_url_rule("/", view_func=lambda: PAGE, endpoint="page")
+    return site
+
+
+def pyramid_app() -> Application:
+    from pyramid.config import Configurator
+    from pyramid.response import Response
+
+    with Configurator() as config:
+        config.add_route("page", "/")
+        config.add_view(lambda request: Response(PAGE), route_name="page")
+        application: Application = config.make_wsgi_app()
+    return application
+
+
+def django_like_app() -> Application:
+    """Django's handler starts the response, then returns it: an iterable with close()."""
+    return app(Body(PAGE), HTML, length(PAGE))
+
+
+def webob_app() -> Application:
+    import webob
+
+    application: Application = webob.Response(app_iter=iter([PAGE]), content_length=len(PAGE))
+    return application
+
+
+FRAMEWORKS = {
+    "Flask": flask_app,
+    "Pyramid": pyramid_app,
+    "like Django": django_like_app,
+    "WebOb": webob_app,
+}
+
+
+@old_modules
+@pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS.keys())
+def test_pages_of_frameworks_get_the_tag(make: Callable[[], Application]) -> None:
+    seen = Server().run(make())
+    assert seen.content == MARKED
+    assert seen.header("Content-Length") in (None, str(len(MARKED)))
+
+
+@old_modules
+@pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS.keys())
+def test_frameworks_answer_head_without_a_length(make: Callable[[], Application]) -> None:
+    seen = Server(REQUEST_METHOD="HEAD").run(make())
+    assert (seen.status, seen.header("Content-Length")) == ("200 OK", None)
