@@ -1,5 +1,6 @@
 """What a beat's body may say, and what of it is believed."""
 
+import contextlib
 from urllib.parse import urlencode
 
 import pytest
@@ -73,24 +74,22 @@ def test_what_is_not_even_a_form_is_refused(raw):
 
 @given(st.binary(max_size=300))
 def test_no_bytes_do_anything_but_pass_or_be_refused(raw):
-    try:
-        parse_beat(raw)
-    except Refused as error:
-        assert error.status == 400
+    with contextlib.suppress(Refused):
+        assert parse_beat(raw).path.startswith("/")
 
 
 @pytest.mark.parametrize(
     ("changes", "token_age", "times"),
     [
         pytest.param({}, None, (1500, 1200, 900, False), id="true"),
-        pytest.param({"visible_ms": 6500}, None, (1500, 6500, 900, False), id="within the slack"),
-        pytest.param({"visible_ms": 6501}, None, (1500, 6500, 900, True), id="visible over age"),
-        pytest.param({"engaged_ms": 1201}, None, (1500, 1200, 1200, True), id="engaged over visible"),
-        pytest.param({"moment": NOW - 1}, None, (0, 1200, 900, True), id="before it began"),
-        pytest.param({"moment": NOW + 25 * HOUR}, None, (DAY, 1200, 900, True), id="over a day"),
-        pytest.param({"moment": NOW + 90_000}, 20, (80_000, 1200, 900, True), id="over the token's"),
-        pytest.param({"moment": NOW + 80_000}, 20, (80_000, 1200, 900, False), id="token and slack"),
-        pytest.param({"moment": NOW + 90_000}, -9, (90_000, 1200, 900, False), id="token of tomorrow"),
+        pytest.param({"visible_ms": 6500}, None, (1500, 6500, 900, False), id="slack"),
+        pytest.param({"visible_ms": 6501}, None, (1500, 6500, 900, True), id="too long"),
+        pytest.param({"engaged_ms": 1201}, None, (1500, 1200, 1200, True), id="engaged too long"),
+        pytest.param({"moment": NOW - 1}, None, (0, 1200, 900, True), id="too early"),
+        pytest.param({"moment": NOW + 25 * HOUR}, None, (DAY, 1200, 900, True), id="a day"),
+        pytest.param({"moment": NOW + 90_000}, 20, (80_000, 1200, 900, True), id="over token"),
+        pytest.param({"moment": NOW + 80_000}, 20, (80_000, 1200, 900, False), id="token slack"),
+        pytest.param({"moment": NOW + 90_000}, -9, (90_000, 1200, 900, False), id="later token"),
         pytest.param({"engaged_ms": None}, None, (1500, 1200, None, False), id="engaged unknown"),
     ],
 )  # fmt: skip
