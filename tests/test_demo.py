@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,10 +19,9 @@ from urllib.request import urlopen
 from xml.etree import ElementTree
 
 import pytest
-from webob import Request
 
-from pagetimer_wsgi.demo import sample, server
-from pagetimer_wsgi.demo.site import CHAPTERS, PATHS, Site
+from pagetimer_wsgi.demo import sample
+from pagetimer_wsgi.demo.site import CHAPTERS, PATHS
 from pagetimer_wsgi.demo.watch import Watch
 from pagetimer_wsgi.errors import StoreAway
 from pagetimer_wsgi.events import PageView, fold
@@ -172,32 +170,6 @@ def test_a_page_left_just_before_the_end_still_gets_its_line(tmp_path: Path):
         demo.beat(v=view_id, n=0, t=2_000, e=1_000, w="leave", p="/glossary", d=now + 2_000)
         assert demo.stop(signal.SIGTERM) == 0
         assert "/glossary  2.0 s visible, 1.0 s engaged" in demo.lines
-
-
-def test_a_taken_port_is_passed_over():
-    with socket.socket() as taken:
-        taken.bind((server.HOST, 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        found = server.listen(Site(), port)
-        try:
-            assert int(found.effective_port) > port
-        finally:
-            found.task_dispatcher.shutdown()
-            found.close()
-
-
-def test_without_waitress_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "waitress", None)
-    with pytest.raises(server.CannotServe, match=r"pip install 'pagetimer-wsgi\[serve\]'"):
-        server.listen(Site(), 8000)
-
-
-# The site
-
-
-def get(address: str, **options: object) -> object:
-    return Request.blank(address, **options).get_response(Site())
 
 
 def test_every_link_of_the_site_leads_somewhere():

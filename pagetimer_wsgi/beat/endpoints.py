@@ -19,7 +19,7 @@ from ..who.keys import KeyRing, Keys, NoSecret
 from ..who.token import Token, verify
 from .parse import MAX_BODY, MAX_TEXT, believe, cut_path, parse_beat
 from .rate import Rates
-from .sender import Environ, Senders
+from .sender import Environ, Senders, name_pair
 
 StartResponse = Callable[..., Any]
 _REASONS = {
@@ -102,7 +102,7 @@ def read_body(environ: Environ) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if not length and environ.get("wsgi.input_terminated"):
         body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    elif not length.isdigit():
+    elif not (length.isascii() and length.isdigit()):
         raise Refused(400, "the length of the body is missing")
     elif len(length) > 9 or int(length) > MAX_BODY:
         raise Refused(413, f"at most {MAX_BODY} bytes are taken")
@@ -153,14 +153,13 @@ class BeatEndpoint:
         keys = door.keys()
         token = verify(keys, claim.token, door.token_max_age) if claim.token else None
         times = believe(claim, now, token.made_at if token else None)
-        sender, headers = door.senders.name(
-            environ, keys, door.senders.read_pair(environ), token, claim.seq
-        )
+        named = name_pair(claim.seq, keys, door.senders.read_pair(environ), token)
         path = door.cut(claim.path)
-        if not door.senders.measures(path, sender.username, door.senders.address(environ)):
+        if not door.senders.measures(path, named.user, door.senders.address(environ)):
             return []
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
             return []
+        sender, headers = door.senders.name(environ, keys, named)
         door.keep(
             Beat(
                 seq=claim.seq,
@@ -194,7 +193,8 @@ class ScriptEndpoint:
         response.etag = self._script.version
         response.conditional_response = True
         response.headers["X-Content-Type-Options"] = "nosniff"
-        own = request.GET.get("v") == self._script.version
+        # Read as it stands: a query need not be UTF-8.
+        own = f"v={self._script.version}" in request.query_string.split("&")
         response.cache_control = "public, max-age=31536000, immutable" if own else "no-cache"
         return response
 

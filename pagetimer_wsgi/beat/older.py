@@ -19,10 +19,10 @@ from webob import Request, Response
 from ..errors import PageTimerError, Refused, SpoolAway
 from ..events import Beat, Kind
 from ..who.keys import NoSecret
-from ..who.sources import Pair
+from ..who.sources import Pair, native
 from .endpoints import Door
 from .parse import MAX_TEXT, checked, new_view_id
-from .sender import Environ
+from .sender import Environ, name_pair
 
 # A date of ISO 8601; an unencoded + before the zone arrives from a form as a space.
 _DATE = re.compile(
@@ -112,12 +112,14 @@ class OlderCalls:
         door = self._door
         environ = request.environ
         now = time.time_ns() // 1_000_000
-        sender, _ = door.senders.name(environ, door.keys(), self._who_asks(environ))
+        keys = door.keys()
+        named = name_pair(0, keys, self._who_asks(environ), None)
         path = door.cut(path)
-        if not door.senders.measures(path, sender.username, door.senders.address(environ)):
+        if not door.senders.measures(path, named.user, door.senders.address(environ)):
             return
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
             return
+        sender, _ = door.senders.name(environ, keys, named)
         if known.get("referrer"):
             known["referrer"] = door.cut(known["referrer"])
         door.keep(
@@ -169,9 +171,10 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 
 def _referer_path(request: Request) -> str | None:
     try:
-        return urlsplit(request.referer or "").path or None
+        path = urlsplit(native(request.referer or "")).path
     except ValueError:
         return None
+    return checked(path, "path") or None
 
 
 def _json(request: Request) -> Mapping[str, Any]:

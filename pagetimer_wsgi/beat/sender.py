@@ -90,26 +90,17 @@ class Senders:
         return self.privacy_signals != "ignore" and "1" in signals
 
     def name(
-        self,
-        environ: Environ,
-        keys: Keys,
-        pair: Pair,
-        token: Token | None = None,
-        seq: int = 0,
+        self, environ: Environ, keys: Keys, named: Pair
     ) -> tuple[Sender, list[tuple[str, str]]]:
         """Return who sent it, and the headers that the answer then needs.
 
-        :param pair: user and session as the application names them now
+        :param named: the user and the session's keyed hash, see :func:`name_pair`
         """
         agent = clean(native(environ.get("HTTP_USER_AGENT", "")), _MAX_TEXT)
         if self.wants_privacy(environ):
             return Sender(agent=agent), []
         address = self.address(environ)
-        user, session = name_pair(
-            seq,
-            Pair(pair.user, keys.session_key(pair.session) if pair.session else None),
-            Pair(token.user, token.session_key) if token else Pair(),
-        )
+        user, session = named
         visitor: str | None = None
         headers: list[tuple[str, str]] = []
         if user is None and session is None:
@@ -136,14 +127,18 @@ class Senders:
         return keys.visitor(value), [header] if new else []
 
 
-def name_pair(seq: int, environ: Pair, token: Pair) -> Pair:
-    """Return whom a beat names.
+def name_pair(seq: int, keys: Keys, pair: Pair, token: Token | None) -> Pair:
+    """Return whom a beat names: the user and the session's keyed hash.
 
     The first beat of a page view asks its own environ first. A later one asks the token: a
     leave beat's environ may hold the *next* page's cookies already. What is missing comes from
     the other, unless both know a session and these differ.
+
+    :param pair: user and session as the application names them now
     """
-    first, second = (environ, token) if seq == 0 else (token, environ)
+    environ = Pair(pair.user, keys.session_key(pair.session) if pair.session else None)
+    carried = Pair(token.user, token.session_key) if token else Pair()
+    first, second = (environ, carried) if seq == 0 else (carried, environ)
     if first.session and second.session and first.session != second.session:
         second = Pair()
     return Pair(first.user or second.user, first.session or second.session)

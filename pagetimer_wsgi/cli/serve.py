@@ -14,9 +14,9 @@ from webob import Request
 from webob.exc import HTTPForbidden, HTTPNotFound
 
 from ..middleware import PageTimer
+from ..server import FIRST_PORT, HOST, PORTS, listen, stoppable
 from ..who.sources import Pair
 from .common import Commands, UsageError, add_settings, settings_of, store_of
-from .server import listen, serve
 
 Application = Callable[..., Iterable[bytes]]
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -47,9 +47,15 @@ def add_commands(commands: Commands) -> None:
     )
     dashboard.set_defaults(run=_dashboard)
     for parser in (demo, run, dashboard):
-        parser.add_argument("--port", type=int, help="default: the next free one from 8000 on")
+        parser.add_argument("--port", type=_port, help="default: the next free one from 8000 on")
     for parser in (run, dashboard):
         add_settings(parser)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 65535 is needed, not {text!r}")
+    return int(text)
 
 
 def load_application(target: str) -> Application:
@@ -98,9 +104,7 @@ def _run(chosen: argparse.Namespace) -> None:
     settings = settings_of(chosen)
     logging.getLogger("pagetimer").setLevel(logging.INFO)
     timer = PageTimer.from_settings(load_application(chosen.application), settings)
-    server, address = listen(timer, chosen.port)
-    print(f"{chosen.application} is at {address}/", flush=True)
-    serve(server, timer.close)
+    _serve(timer, chosen, chosen.application, timer.close)
 
 
 def _dashboard(chosen: argparse.Namespace) -> None:
@@ -120,6 +124,19 @@ def _dashboard(chosen: argparse.Namespace) -> None:
         response = dashboard.answer(request, request.path_info, True, Pair())
         return response(environ, start_response)
 
-    server, address = listen(application, chosen.port)
-    print(f"The dashboard is at {address}/", flush=True)
-    serve(server, store.close)
+    _serve(application, chosen, "The dashboard", store.close)
+
+
+def _serve(
+    application: Application, chosen: argparse.Namespace, name: str, at_end: Callable[[], None]
+) -> None:
+    """Serve until Ctrl-C or SIGTERM: on the port that was asked for, else on the next free one."""
+    asked = chosen.port is not None
+    server = listen(application, chosen.port if asked else FIRST_PORT, 1 if asked else PORTS)
+    print(f"{name} is at http://{HOST}:{server.effective_port}/", flush=True)
+    with stoppable():
+        try:
+            server.run()
+        finally:
+            server.close()
+            at_end()

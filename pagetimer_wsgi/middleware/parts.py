@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 from webob import Request, Response
@@ -58,21 +57,13 @@ class Parts:
     def who_asks(self, environ: Environ) -> Pair:
         """Return who asks on one of our own addresses, where the application does not run."""
         user = session = None
-        asked = environ
-
-        def application(inner: Environ, start_response: Any) -> Iterable[bytes]:
-            # What middleware inside puts into its environ is a source here as on a page.
-            nonlocal asked
-            asked = inner
-            return self.application(inner, start_response)
-
         if self.settings.identify is not None:
-            environ["pagetimer.application"] = application
+            environ["pagetimer.application"] = self.application
             try:
                 user, session = self.settings.identify(environ) or (None, None)
             except Exception as error:
                 self.spool.health.say("identify", f"it failed: {error!r}")
-        named = self._read_pair(asked)
+        named = self._read_pair(environ)
         return Pair(as_text(user) or named.user, as_text(session) or named.session)
 
     def may_view(self, environ: Environ) -> bool:

@@ -46,7 +46,8 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
             for batch in _batches(segments, identity)
         )
         while adopted:
-            _clear(adopted.pop(), spool, store.identity())
+            _clear(adopted[-1], spool, store.identity())
+            adopted.pop()
         return stored
     finally:
         for folder in adopted:

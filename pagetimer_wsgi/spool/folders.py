@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOCK = "lock"
+_LEFT = (".mark", ".draft")
 _NEW = 60
 """Seconds for which a folder without a lock file may be one that is being made."""
 
@@ -32,6 +33,10 @@ class ProcessFolder:
     path: Path
     lock: int
 
+    def is_there(self) -> bool:
+        """Tell whether the folder still has its name, and the lock in it."""
+        return self.path.is_dir() and os.fstat(self.lock).st_nlink > 0
+
     def let_go(self) -> None:
         """Give up the lock; the folder stays for whoever adopts it."""
         os.close(self.lock)
@@ -40,6 +45,9 @@ class ProcessFolder:
         """Remove the folder, if nothing but our own files lies there, and give up the lock."""
         try:
             with contextlib.suppress(OSError):
+                for name in os.listdir(self.path):
+                    if name.endswith(_LEFT):  # somebody was killed while writing it
+                        (self.path / name).unlink()
                 (self.path / _LOCK).unlink()
                 self.path.rmdir()
         finally:
@@ -86,7 +94,7 @@ def process_folders(spool: Path) -> list[Path]:
     """Return the folders of all processes, dead and alive."""
     try:
         return sorted(Path(entry.path) for entry in os.scandir(spool) if entry.is_dir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -116,8 +124,11 @@ def _lock(path: Path, flags: int) -> int | None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
-    except OSError:
+    except (BlockingIOError, PermissionError, FileNotFoundError):
         pass
+    except OSError:  # no locks are to be had here: trying again would not help
+        os.close(descriptor)
+        raise
     os.close(descriptor)
     return None
 

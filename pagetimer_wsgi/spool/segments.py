@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,10 +35,11 @@ class Segment:
         return mark.bytes if mark.store == store else 0
 
     def mark(self, end: int, store: str) -> None:
-        """Say that the store has all up to this byte."""
+        """Say that the store has all up to this byte; nothing, if the folder is gone."""
         draft = self._mark.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(Mark(end, store)))
-        draft.replace(self._mark)
+        with contextlib.suppress(FileNotFoundError):  # or another drainer was faster
+            draft.write_bytes(msgspec.json.encode(Mark(end, store)))
+            draft.replace(self._mark)
 
     def lines(self, start: int) -> Iterator[tuple[bytes, int]]:
         """Yield each whole line from ``start`` on, and the byte at which it ends.
@@ -59,9 +61,12 @@ class Segment:
 
     def waiting(self) -> int:
         """Return how many whole lines no store has yet, as far as the mark knows."""
-        with open(self.path, "rb") as stream:
-            stream.seek(self._read_mark().bytes)
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
+        try:
+            with open(self.path, "rb") as stream:
+                stream.seek(self._read_mark().bytes)
+                return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
+        except FileNotFoundError:
+            return 0  # its owner has removed it: it was stored
 
     def is_stored(self, store: str) -> bool:
         """Tell whether this very store has every whole line."""
@@ -91,6 +96,6 @@ def segments_in(folder: Path) -> list[Segment]:
     """Return a folder's segments, oldest first; none if it is gone."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [Segment(folder / name) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -127,8 +128,11 @@ class _Process:
         path = self.folder_path
         if path is None:
             return
-        for segment in segments_in(path):
-            if segment == self._segment:
+        segments = segments_in(path)
+        with self._lock:  # whoever was opening one of these has done so
+            opened = self._segment
+        for segment in segments:
+            if segment == opened:
                 self._end_stored(segment, store)
             elif segment.is_stored(store):
                 segment.remove()
@@ -140,6 +144,8 @@ class _Process:
             folder, self._folder = self._folder, None
         if folder is None:
             return
+        with contextlib.suppress(OSError):
+            self.health.hand_over(folder.path)
         if segments_in(folder.path) or (folder.path / FILE).exists():
             folder.let_go()  # whoever adopts it stores the beats and adds up the figures
         else:
@@ -191,7 +197,7 @@ class _Process:
 
     def _start_anew(self) -> None:
         self._close()
-        if self._folder is not None and not self._folder.path.is_dir():
+        if self._folder is not None and not self._folder.is_there():
             self._folder.let_go()
             self._folder = None
 

@@ -61,14 +61,17 @@ class Writer:
         :raises StoreAway: if the store cannot take what waits
         :raises OSError: if the spool or the quarantine cannot be used
         """
-        with self._only_here() as alone:
-            if alone:
-                drain(self.spool, self.store, self.quarantine)
         process = self.spool.process
-        if process.folder_path is not None:
-            process.health.save(process.folder_path)
-            if process.has_segments():
-                process.remove_stored(self.store.identity())
+        try:
+            with self._only_here() as alone:
+                if alone:
+                    drain(self.spool, self.store, self.quarantine)
+        finally:
+            path = process.folder_path
+            if path is not None and path.is_dir():
+                process.health.save(path)
+        if process.has_segments():
+            process.remove_stored(self.store.identity())
 
     def flush(self, timeout: float) -> None:
         """Return once everything that this process accepted so far is in the store.
@@ -97,7 +100,10 @@ class Writer:
         if not left:
             return True
         identity = self.store.identity()
-        return all(segment.stored(identity) >= end for segment, end in left.items())
+        return all(
+            segment.stored(identity) >= end or segment.is_stored(identity)
+            for segment, end in left.items()
+        )
 
     def close(self, timeout: float = 1.0) -> None:
         """Stop the thread; what could not be stored in this time waits for the next start.
@@ -110,8 +116,8 @@ class Writer:
         _shared.pop(self.spool.folder, None)
         thread = self._threads.pop(os.getpid(), None)
         if thread is not None:
-            thread.stop()
-        if self.switched_on:
+            thread.stop(timeout)  # its last act is to flush: a store may keep it waiting, not us
+        elif self.switched_on:
             with contextlib.suppress(TimeoutError):
                 self.flush(timeout)
         self.spool.process.close()
@@ -145,6 +151,7 @@ class _Thread:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._stop = threading.Event()
+        self._last = 0.0
         self._once = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -156,15 +163,18 @@ class _Thread:
                 )
                 self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout: float) -> None:
+        self._last = timeout
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=1.0)
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         pause = _PAUSE
         while not self._stop.wait(pause):
             pause = _PAUSE if self._turn() else _PAUSE_AWAY
+        with contextlib.suppress(TimeoutError):
+            self._writer.flush(self._last)
 
     def _turn(self) -> bool:
         health = self._writer.spool.health

@@ -21,6 +21,8 @@ _BODY = ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_EXPEC
 def ask_application(environ: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return (user, session) as the hook inside ``pagetimer.application`` answers.
 
+    What middleware inside the application adds to its environ is added to this one.
+
     :raises LookupError: if no hook answered
     """
     answer: dict[str, str | None] = {}
@@ -31,6 +33,7 @@ def ask_application(environ: dict[str, Any]) -> tuple[str | None, str | None]:
     with closing(_Closing(chunks)):
         for _ in chunks:
             pass
+    environ.update({key: asked[key] for key in asked.keys() - environ.keys() if key != QUESTION})
     if "user" not in answer:
         raise LookupError("no hook in the application answered who asks; is it installed?")
     return answer["user"], answer["session"]
