@@ -19,9 +19,10 @@ from urllib.request import urlopen
 from xml.etree import ElementTree
 
 import pytest
+from webob import Request
 
 from pagetimer_wsgi.demo import sample
-from pagetimer_wsgi.demo.site import CHAPTERS, PATHS
+from pagetimer_wsgi.demo.site import CHAPTERS, PATHS, Site
 from pagetimer_wsgi.demo.watch import Watch
 from pagetimer_wsgi.errors import StoreAway
 from pagetimer_wsgi.events import PageView, fold
@@ -170,6 +171,13 @@ def test_a_page_left_just_before_the_end_still_gets_its_line(tmp_path: Path):
         demo.beat(v=view_id, n=0, t=2_000, e=1_000, w="leave", p="/glossary", d=now + 2_000)
         assert demo.stop(signal.SIGTERM) == 0
         assert "/glossary  2.0 s visible, 1.0 s engaged" in demo.lines
+
+
+# The site
+
+
+def get(address: str, **options: object) -> object:
+    return Request.blank(address, **options).get_response(Site())
 
 
 def test_every_link_of_the_site_leads_somewhere():

@@ -32,13 +32,6 @@ def test_without_waitress_the_error_says_what_to_install(monkeypatch: pytest.Mon
         server.listen(application, 8000)
 
 
-# The site
-
-
-def get(address: str, **options: object) -> object:
-    return Request.blank(address, **options).get_response(application)
-
-
 def test_a_port_that_was_asked_for_and_is_taken_is_said():
     with socket.socket() as taken:
         taken.bind((server.HOST, 0))
