@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import random
 import signal
@@ -479,11 +478,6 @@ def test_the_newest_migration_is_the_one_that_the_code_works_with():
     assert ScriptDirectory(migrations.__path__[0]).get_heads() == [migrations.HEAD]
 
 
-def first_write(url, start, number, done):
-    start.wait()
-    done.put(SqlStore.open(url).write([a_beat(number)]))
-
-
 def test_several_threads_may_all_turn_wal_on_at_once(tmp_path):
     # Now and then SQLite refuses one of them without waiting.
     failed = []
@@ -506,19 +500,34 @@ def test_several_threads_may_all_turn_wal_on_at_once(tmp_path):
     assert failed == []
 
 
+FIRST = """
+import sys
+from pagetimer_wsgi.events import Beat
+from pagetimer_wsgi.stores.sql import SqlStore
+store = SqlStore.open("sqlite:///" + sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+beat = Beat(view_id="%032x" % int(sys.argv[2]), seq=0, received_at=1_772_366_400_000, path="/")
+print(store.write([beat]))
+"""
+
+
 def test_several_processes_may_all_be_the_first(file, store):
-    spawn = multiprocessing.get_context("spawn")
-    start, done = spawn.Barrier(5), spawn.Queue()
     processes = [
-        spawn.Process(target=first_write, args=(f"sqlite:///{file}", start, n, done))
-        for n in range(5)
+        subprocess.Popen(
+            [sys.executable, "-c", FIRST, str(file), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(5)
     ]
     for process in processes:
-        process.start()
-    refused = [done.get(timeout=60) for _ in processes]
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
-        process.join()
-    assert refused == [[]] * 5
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["[]\n"] * 5
     assert len(all_views(store)) == 5
     assert sql(file, "SELECT count(*) FROM pagetimer_meta WHERE name = 'identity'") == [(1,)]
 
