@@ -101,11 +101,14 @@ class OlderCalls:
         body = self._door.let_in(request.environ)
         copy = Request(request.environ | {"wsgi.input": io.BytesIO(body)})
         copy.content_length = len(body)
+        if not copy.content_type.startswith("multipart/"):
+            # Forms and JSON are UTF-8 whatever their charset says.
+            copy.environ["CONTENT_TYPE"] = copy.content_type
         if copy.content_type.endswith("json"):
             return _json(copy)
         try:
             return {name: value for name, value in copy.POST.items() if isinstance(value, str)}
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, LookupError) as error:
             raise Refused(400, f"the form cannot be read: {error}") from error
 
     def _keep(self, request: Request, kind: Kind, path: str, **known: Any) -> None:

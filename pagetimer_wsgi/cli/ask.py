@@ -66,7 +66,12 @@ def _export(chosen: argparse.Namespace) -> None:
 
 def _period(chosen: argparse.Namespace, settings: Settings) -> Period:
     try:
-        return Period.of(chosen.first, chosen.last, settings.time_zone)
+        period = Period.of(chosen.first, chosen.last, settings.time_zone)
+        period.query()
+        return period
+    except OverflowError as error:
+        reason = "--from and --to: the calendar does not reach so far"
+        raise UsageError(reason) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterable
@@ -67,12 +68,15 @@ def load_application(target: str) -> Application:
     try:
         node = ast.parse(expression or "application", mode="eval").body
         call = node if isinstance(node, ast.Call) else None
+        if module.startswith("."):
+            raise ValueError("a module's name begins with no dot")
         found: Any = importlib.import_module(module)
         for name in _names(call.func if call else node):
             found = getattr(found, name)
         if call:
             arguments = [ast.literal_eval(argument) for argument in call.args]
             keywords = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+            _check_call(target, found, arguments, keywords)
             found = found(*arguments, **keywords)
     except (SyntaxError, ValueError) as error:
         reason = "MODULE:APP or MODULE:make_app('x', key=1) is needed, with literals only"
@@ -83,6 +87,14 @@ def load_application(target: str) -> Application:
         raise UsageError(f"{target!r} is a {type(found).__name__}, and no WSGI application")
     application: Application = found
     return application
+
+
+def _check_call(target: str, found: Any, arguments: list[Any], keywords: dict[str, Any]) -> None:
+    """See to it that this can be called so; what it then raises itself is its own."""
+    try:
+        inspect.signature(found).bind(*arguments, **keywords)
+    except TypeError as error:
+        raise UsageError(f"{target!r} cannot be called so: {error}") from error
 
 
 def _names(node: ast.expr) -> list[str]:

@@ -33,7 +33,8 @@ class TagMaker:
     measures: Callable[[str], bool]
     """plain path -> whether ``include`` and ``exclude`` let it be measured."""
     key_ring: KeyRing
-    fails: Callable[[str, str], None]
+    say: Callable[[str, str], None]
+    """tells of an error of ours: part, message."""
 
     def base(self, environ: Environ) -> str:
         """Return the address of ``prefix`` for the request as it stands in environ."""
@@ -78,7 +79,14 @@ class Outgoing:
         return Tagged(self._tag(token), with_token(headers) if token else headers)
 
     def _late_tag(self) -> str:
-        """Return the markup of ``pagetimer.tag``."""
+        """Return the markup of ``pagetimer.tag``; a template that asks for it never fails."""
+        try:
+            return self._markup()
+        except Exception as error:  # the application's own objects are asked
+            self._maker.say("tag", f"a page goes out without it: {error!r}")
+            return ""
+
+    def _markup(self) -> str:
         pair = self._pair()
         if not self._is_measured() or pair.user in self._maker.exclude_users:
             return ""
@@ -98,14 +106,14 @@ class Outgoing:
         try:
             return self._maker.read_pair(self._environ)
         except Exception as error:
-            self._maker.fails("who", f"user or session cannot be read: {error!r}")
+            self._maker.say("who", f"user or session cannot be read: {error!r}")
             return Pair()
 
     def _token(self, pair: Pair) -> str:
         try:
             keys = self._maker.key_ring.get()
         except NoSecret as error:
-            self._maker.fails("secret", str(error))
+            self._maker.say("secret", str(error))
             return ""
         route = self._environ.get("pagetimer.route")
         session = keys.session_key(pair.session) if pair.session else None

@@ -60,11 +60,11 @@ class Parts:
         if self.settings.identify is not None:
             environ["pagetimer.application"] = self.application
             try:
-                user, session = self.settings.identify(environ) or (None, None)
+                user, session = map(as_text, self.settings.identify(environ) or (None, None))
             except Exception as error:
                 self.spool.health.say("identify", f"it failed: {error!r}")
         named = self._read_pair(environ)
-        return Pair(as_text(user) or named.user, as_text(session) or named.session)
+        return Pair(user or named.user, session or named.session)
 
     def may_view(self, environ: Environ) -> bool:
         """Tell whether who asks is a viewer."""
@@ -114,7 +114,7 @@ class Parts:
             read_pair=self._read_pair,
             measures=self._measures,
             key_ring=self.key_ring,
-            fails=self.spool.health.fails,
+            say=self.spool.health.say,
         )
 
     def _measures(self, path: str) -> bool:

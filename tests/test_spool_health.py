@@ -1,0 +1,86 @@
+"""Figures: counted, kept on disk, summed, inherited; and one log line a minute."""
+
+import logging
+
+import pytest
+
+from pagetimer_wsgi.spool import health
+from pagetimer_wsgi.spool.health import Figures, Health, figures_in, inherit
+
+
+@pytest.fixture
+def folders(tmp_path):
+    found = [tmp_path / name for name in ("one", "two")]
+    for folder in found:
+        folder.mkdir()
+    return found
+
+
+def test_figures_of_several_processes_are_summed(folders):
+    for number, folder in enumerate(folders, 1):
+        one = Health()
+        for name in ("accepted", "stored", "quarantined", "refused"):
+            one.count(name, number)
+        one.fails(f"part {number}", "why")
+        one.save(folder)
+    failing = {"part 1": "why", "part 2": "why"}
+    assert figures_in(folders) == Figures(3, 3, 3, 3, 2, failing)
+
+
+def test_what_cannot_be_read_counts_for_nothing(folders):
+    Health().save(folders[0])
+    (folders[1] / health.FILE).write_bytes(b'{"acc')
+    assert figures_in([*folders, folders[0] / "gone"]) == Figures()
+
+
+def test_a_dead_processs_figures_are_inherited_once_but_not_what_failed(tmp_path, folders):
+    for folder in folders:
+        one = Health()
+        one.count("accepted", 5)
+        one.fails("store", "it is away")
+        one.save(folder)
+        inherit(tmp_path, folder)
+        inherit(tmp_path, folder)
+    assert figures_in([tmp_path, *folders]) == Figures(accepted=10, errors=2)
+
+
+def test_figures_handed_over_are_counted_once(folders):
+    one = Health()
+    one.count("accepted", 5)
+    one.hand_over(folders[0])
+    assert one.figures.accepted == 0
+    assert figures_in(folders).accepted == 5
+
+
+def test_a_failure_is_logged_once_a_minute_and_counted_each_time(caplog, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+    one = Health()
+    for _ in range(10):
+        one.fails("store", "it is away")
+        now[0] += 5
+    assert [record.message for record in caplog.records] == ["store: it is away"]
+    now[0] += 15
+    one.fails("store", "it is still away")
+    assert len(caplog.records) == 2
+    assert one.figures.errors == 11
+    assert one.figures.failing == {"store": "it is still away"}
+
+
+def test_one_part_does_not_silence_another(caplog):
+    one = Health()
+    one.fails("store", "a")
+    one.fails("spool", "b")
+    assert [record.message for record in caplog.records] == ["store: a", "spool: b"]
+
+
+def test_what_works_again_is_said_once(caplog):
+    caplog.set_level(logging.WARNING)
+    one = Health()
+    one.works("store")
+    assert caplog.records == []
+    one.fails("store", "a")
+    one.works("store")
+    one.works("store")
+    assert [record.message for record in caplog.records][1:] == ["store: works again"]
+    assert one.figures.failing == {}

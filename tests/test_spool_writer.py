@@ -1,0 +1,244 @@
+"""``Writer``: the spool is drained by a thread, and flush says when."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from pagetimer_wsgi import Beat
+from pagetimer_wsgi.errors import SpoolAway, StoreAway
+from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.spool import writer as module
+from pagetimer_wsgi.spool.quarantine import Quarantine
+from pagetimer_wsgi.spool.spool import Spool
+from pagetimer_wsgi.spool.writer import Writer, share_writer
+from pagetimer_wsgi.stores.query import Query
+from pagetimer_wsgi.stores.sql import SqlStore
+
+
+def writer_in(folder, **known):
+    url = f"sqlite:///{folder}/x.db"
+    spool = Spool(folder / "spool", url, 2**30)
+    return Writer(spool, SqlStore.open(url), Quarantine(folder / "quarantine.jsonl"), **known)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE", 0.02)
+    monkeypatch.setattr(module, "_PAUSE_AWAY", 0.02)
+
+
+@pytest.fixture
+def writer(tmp_path):
+    writer = writer_in(tmp_path)
+    yield writer
+    writer.close()
+
+
+def append(writer, *numbers):
+    for number in numbers:
+        beat = Beat(view_id=f"{number:032x}", seq=0, received_at=1, path=f"/{number}")
+        writer.spool.append(encode(beat))
+
+
+def paths(writer):
+    return sorted(view.path for view in writer.store.page_views(Query()))
+
+
+def soon(holds):
+    end = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_flush_returns_when_all_that_was_accepted_is_stored(writer):
+    append(writer, 1, 2)
+    writer.flush(5)
+    assert paths(writer) == ["/1", "/2"]
+    assert writer.spool.segments() == []
+    append(writer, 3)
+    writer.flush(5)
+    assert paths(writer) == ["/1", "/2", "/3"]
+
+
+def test_flush_has_nothing_to_wait_for_where_nothing_was_accepted(tmp_path, writer):
+    (tmp_path / "x.db").mkdir()
+    writer.flush(0)
+
+
+def test_flush_waits_while_another_process_drains(tmp_path, writer):
+    append(writer, 1)
+    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX)\n"
+    code += "print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(writer.spool.folder / "drain.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        with pytest.raises(TimeoutError, match="another process"):
+            writer.flush(0.2)
+        assert paths(writer) == []
+        process.kill()
+    writer.flush(5)
+    assert paths(writer) == ["/1"]
+
+
+def test_flush_waits_for_the_store_and_all_is_stored_when_it_is_mended(tmp_path, writer):
+    (tmp_path / "x.db").mkdir()
+    append(writer, 1, 2)
+    with pytest.raises(TimeoutError, match=r"x\.db"):
+        writer.flush(0.2)
+    (segment,) = writer.spool.segments()
+    assert segment.waiting() == 2
+    append(writer, 3)
+    (tmp_path / "x.db").rmdir()
+    writer.flush(5)
+    assert paths(writer) == ["/1", "/2", "/3"]
+
+
+def test_flush_does_not_wait_for_a_torn_line_that_could_not_be_cut(writer, monkeypatch):
+    append(writer, 1)
+    write = os.write
+
+    def fails(*_):
+        raise OSError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:9]))
+        patch.setattr(os, "ftruncate", fails)
+        with pytest.raises(SpoolAway, match="only 9 of"):
+            append(writer, 2)
+    # Until its owner has removed it, another drainer's mark is all there is to see.
+    monkeypatch.setattr(writer.spool.process, "remove_stored", lambda store: None)
+    writer.flush(1)
+    assert paths(writer) == ["/1"]
+
+
+def test_figures_are_on_disk_for_others_while_the_store_is_away(tmp_path, writer):
+    (tmp_path / "x.db").mkdir()
+    append(writer, 1, 2)
+    with pytest.raises(StoreAway):
+        writer.turn()
+    assert writer_in(tmp_path).spool.figures().accepted == 2
+    (tmp_path / "x.db").rmdir()
+
+
+def test_a_turn_after_the_spool_was_removed_is_no_failure(writer):
+    append(writer, 1)
+    shutil.rmtree(writer.spool.folder)
+    writer.turn()
+    writer.flush(1)
+
+
+def test_the_thread_stores_and_removes_what_comes(writer, quick):
+    writer.start()
+    writer.start()
+    assert [t.name for t in threading.enumerate()].count("pagetimer writer") == 1
+    append(writer, 1)
+    soon(lambda: paths(writer) == ["/1"] and not writer.spool.segments())
+
+
+def test_the_thread_outlives_a_store_that_is_away_and_says_so_once(tmp_path, writer, quick, caplog):
+    (tmp_path / "x.db").mkdir()
+    writer.start()
+    append(writer, 1)
+    soon(lambda: writer.spool.health.figures.errors > 3)
+    assert "store" in writer.spool.figures().failing
+    said = [record.message for record in caplog.records if record.name == "pagetimer"]
+    assert len(said) == 1
+    assert "Meanwhile beats wait in" in said[0]
+    (tmp_path / "x.db").rmdir()
+    soon(lambda: paths(writer) == ["/1"] and not writer.spool.figures().failing)
+
+
+def test_a_writer_has_no_thread_until_it_is_started_nor_when_switched_off(tmp_path):
+    writer = writer_in(tmp_path, switched_on=False)
+    writer.start()
+    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    append(writer, 1)
+    writer.close()
+    assert len(writer.spool.segments()) == 1
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_close_stores_what_waits_and_counts_it_once(tmp_path, started):
+    writer = writer_in(tmp_path)
+    if started:
+        writer.start()
+    append(writer, 1, 2)
+    writer.close()
+    assert paths(writer) == ["/1", "/2"]
+    assert writer.spool.segments() == []
+    figures = writer.spool.figures()
+    assert (figures.accepted, figures.stored) == (2, 2)
+    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_close_takes_a_second_at_most_when_the_store_is_locked(tmp_path):
+    writer = writer_in(tmp_path)
+    writer.store.check()
+    writer.start()
+    append(writer, 1)
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        writer.close(1.0)
+        took = time.monotonic() - began
+        db.execute("ROLLBACK")
+    assert took < 2
+    soon(lambda: "pagetimer writer" not in [thread.name for thread in threading.enumerate()])
+
+
+def test_a_process_has_one_writer_a_spool_and_the_last_to_close_it_ends_it(tmp_path):
+    made = writer_in(tmp_path)
+    one = share_writer(made.spool.folder, lambda: made)
+    two = share_writer(made.spool.folder, lambda: writer_in(tmp_path))
+    assert one is two
+    one.start()
+    append(one, 1)
+    one.close()
+    assert "pagetimer writer" in [thread.name for thread in threading.enumerate()]
+    two.close()
+    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    assert paths(made) == ["/1"]
+    again = share_writer(made.spool.folder, lambda: writer_in(tmp_path))
+    assert again is not made
+    again.close()
+
+
+FORK = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_spool_writer import append, module, paths, soon, writer_in
+module._PAUSE = 0.02
+writer = writer_in(Path(sys.argv[1]))
+writer.start()
+append(writer, 1)
+pid = os.fork()
+if pid == 0:
+    append(writer, 2)
+    writer.start()
+    soon(lambda: "/2" in paths(writer))
+    writer.close()
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+writer.flush(5)
+writer.close()
+assert paths(writer) == ["/1", "/2"], paths(writer)
+assert writer.spool.figures().accepted == 2, writer.spool.figures()
+"""
+
+
+def test_a_forked_child_gets_a_thread_of_its_own(tmp_path):
+    here = os.path.dirname(__file__)
+    code = "import warnings; warnings.simplefilter('ignore')\n" + FORK
+    subprocess.run([sys.executable, "-c", code, str(tmp_path), here], timeout=20, check=True)
