@@ -24,7 +24,7 @@ from ..settings import Settings
 from ..spool.quarantine import Quarantine
 from ..spool.spool import Spool
 from ..spool.writer import Writer, share_writer
-from ..stores.base import open_store
+from ..stores.base import open_store, without_password
 from ..who.keys import KeyRing, NoSecret
 from ..who.sources import Environ, Pair, as_text, read_pair
 from ..who.viewers import may_view
@@ -50,7 +50,7 @@ class Parts:
         log.info(
             "pagetimer is on: %s, store %s, spool %s",
             settings.prefix,
-            self.store,
+            without_password(settings.store),
             self.spool.folder,
         )
 

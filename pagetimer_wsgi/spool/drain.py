@@ -10,7 +10,7 @@ from ..events import Beat
 from ..lines import NewerLine, decode, encode
 from ..stores.base import Store
 from . import folders
-from .health import inherit
+from .health import Health, inherit
 from .quarantine import Quarantine
 from .segments import Segment, segments_in
 from .spool import Spool
@@ -43,7 +43,7 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
         identity = store.identity()
         stored = sum(
             _write(batch, identity, spool, store, quarantine)
-            for batch in _batches(segments, identity)
+            for batch in _batches(segments, identity, spool.health)
         )
         while adopted:
             _clear(adopted[-1], spool, store.identity())
@@ -54,7 +54,7 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
             folder.let_go()
 
 
-def _batches(segments: Sequence[Segment], identity: str) -> Iterator[_Batch]:
+def _batches(segments: Sequence[Segment], identity: str, health: Health) -> Iterator[_Batch]:
     batch = _Batch()
     for segment in segments:
         try:
@@ -71,6 +71,8 @@ def _batches(segments: Sequence[Segment], identity: str) -> Iterator[_Batch]:
             continue  # its owner has removed it: it was stored
         except NewerLine:
             continue  # it and what follows are left for a newer drainer
+        except OSError as error:
+            health.say("segment", f"it waits, for it cannot be read: {error}")
     if batch.ends:
         yield batch
 

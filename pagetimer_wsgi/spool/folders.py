@@ -84,8 +84,8 @@ def adopt(spool: Path) -> Iterator[ProcessFolder]:
         try:
             flags = 0 if time.time() - path.stat().st_mtime < _NEW else os.O_CREAT
             lock = _lock(path / _LOCK, flags)
-        except FileNotFoundError:
-            continue
+        except (FileNotFoundError, PermissionError):
+            continue  # it is gone, or another user's, who adopts it
         if lock is not None:
             yield ProcessFolder(path, lock)
 

@@ -93,9 +93,9 @@ class Segment:
 
 
 def segments_in(folder: Path) -> list[Segment]:
-    """Return a folder's segments, oldest first; none if it is gone."""
+    """Return a folder's segments, oldest first; none if it is gone or another user's."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     return [Segment(folder / name) for name in names]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import threading
 import time
 from pathlib import Path
 
 from ..errors import SpoolAway
+from ..stores.base import without_password
 from . import folders
 from .health import FILE, Figures, Health, figures_in
 from .segments import SUFFIX, Segment, segments_in
@@ -230,8 +230,7 @@ def _size(segment: Segment) -> int:
 
 def _name(store_url: str) -> str:
     """Return the name of a store's own folder: nobody drains another store's beats."""
-    without_password = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", store_url)
-    return hashlib.blake2b(without_password.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(without_password(store_url).encode(), digest_size=8).hexdigest()
 
 
 def _sync_folder(path: Path) -> None:

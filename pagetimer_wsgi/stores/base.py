@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
@@ -96,3 +97,8 @@ def open_store(url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
     except (ImportError, ValueError) as error:
         raise SettingsError("store", str(error), url) from error
     return store
+
+
+def without_password(url: str) -> str:
+    """Return a store's URL as it may be shown."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)

@@ -77,9 +77,17 @@ def _look_up(environ: Environ, source: str) -> Any:
         return native(value) if isinstance(value, str) and key.isupper() else value
     if value is None or not _is_kept(value):
         return None
-    for item in items.split("."):
-        value = _item(value, item)
-    return value
+    return _deeper(value, items)
+
+
+def _deeper(value: Any, path: str) -> Any:
+    """Follow a path of items and attributes; a name with dots of its own comes first."""
+    found = _item(value, path)
+    first, dot, rest = path.partition(".")
+    if found is not None or not dot:
+        return found
+    inner = _item(value, first)
+    return None if inner is None else _deeper(inner, rest)
 
 
 def _item(value: Any, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Collection
 from typing import Any
@@ -36,5 +35,5 @@ def _password(header: str) -> str | None:
         return None
     try:
         return base64.b64decode(rest).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or no UTF-8 in it
         return None

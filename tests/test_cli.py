@@ -1,0 +1,356 @@
+"""The ``pagetimer`` command, as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pagetimer_wsgi.events import Beat
+from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.spool.spool import Spool
+from pagetimer_wsgi.stores.sql import SqlStore
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from pagetimer_wsgi.cli import main; raise SystemExit(main())",
+]
+DAY = 86_400_000
+SITE = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<html><head></head><body>plain</body></html>"]
+
+def make_app(word, number=1):
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [f"<html><head></head><body>{word} {number}</body></html>".encode()]
+    return application
+
+NAME = "no application"
+
+def gives_nothing():
+    return None
+"""
+
+
+def arguments(folder: Path) -> dict[str, Any]:
+    """How a command of this folder is started."""
+    environ = {name: value for name, value in os.environ.items() if "PAGETIMER" not in name}
+    return {"cwd": folder, "env": environ | {"PYTHONDONTWRITEBYTECODE": "1"}, "text": True}
+
+
+@pytest.fixture
+def pagetimer(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run one command in the test's folder, and return what it said."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *words], capture_output=True, timeout=20, **arguments(tmp_path)
+        )
+
+    return run
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command that serves; give the address that it prints."""
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **arguments(folder),
+    )
+    try:
+        line = process.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        if not address:
+            process.kill()
+            pytest.fail(f"no address in {line!r}; {process.stderr.read()}")
+        yield address[0], process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+def read(address: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def a_beat(number: int = 0, **known: Any) -> Beat:
+    now = time.time_ns() // 1_000_000
+    plain = {"path": f"/{number}", "age": 1000, "visible_ms": 1000, "engaged_ms": 500}
+    view_id = f"{now:012x}{number:020x}"
+    return Beat(**({"view_id": view_id, "seq": 0, "received_at": now} | plain | known))
+
+
+def keep(folder: Path, *beats: Beat) -> None:
+    """Put beats into the store that a command of this folder asks by itself."""
+    (folder / "pagetimer-data").mkdir()
+    store = SqlStore.open(f"sqlite:///{folder}/pagetimer-data/pagetimer.db")
+    store.write(list(beats))
+    store.close()
+
+
+def says_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Hold that a command ended with 2 and one clear line."""
+    assert done.returncode == 2, done
+    assert done.stderr.startswith("pagetimer: ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+# --- report and export ------------------------------------------------------------------------
+
+
+def test_a_report_says_where_the_time_went_in_a_table_in_csv_and_in_json(pagetimer, tmp_path):
+    keep(
+        tmp_path,
+        a_beat(1, username="ada", visible_ms=12_400, age=13_000),
+        a_beat(2, username="bob", path="/1", visible_ms=2_000, age=13_000),
+        a_beat(3, username="bob", path="/2", visible_ms=None, engaged_ms=None),
+    )
+    table = pagetimer("report")
+    assert table.returncode == 0
+    assert table.stderr == ""
+    heads, _, first, second = table.stdout.splitlines()[2:]
+    assert heads.split()[:4] == ["page", "views", "people", "visible"]
+    assert first.split()[:5] == ["/1", "2", "2", "14.4", "s"]
+    assert second.split()[:4] == ["/2", "1", "1", "–"]
+    rows = list(csv.DictReader(io.StringIO(pagetimer("report", "--format", "csv").stdout)))
+    assert [(row["path"], row["visible_ms_total"]) for row in rows] == [("/1", "14400"), ("/2", "")]
+    answer = json.loads(pagetimer("report", "--format", "json", "--by", "user").stdout)
+    found = [(row["user"], row["page_views"], row["visible_ms_total"]) for row in answer]
+    assert found == [("ada", 1, 12_400), ("bob", 2, 2_000)]
+
+
+@pytest.mark.parametrize("by", ["page", "route", "session", "site", "day"])
+def test_a_report_can_be_asked_by_anything(pagetimer, tmp_path, by):
+    keep(tmp_path, a_beat(1, site="shop", route="/<n>", session_key="a" * 32))
+    done = pagetimer("report", "--by", by, "--format", "json")
+    (row,) = json.loads(done.stdout)
+    assert row["page_views"] == 1
+
+
+def test_an_empty_store_has_a_report_that_says_so(pagetimer, tmp_path):
+    keep(tmp_path)
+    done = pagetimer("report")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "There are none in this period." in done.stdout
+    assert json.loads(pagetimer("report", "--format", "json").stdout) == []
+    assert len(pagetimer("export").stdout.splitlines()) == 1
+
+
+def test_a_report_tells_of_beats_that_wait(pagetimer, tmp_path):
+    keep(tmp_path)
+    data = tmp_path / "pagetimer-data"
+    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
+    spool.append(encode(a_beat()))
+    assert "1 beats are accepted and not stored yet" in pagetimer("report").stderr
+    spool.process.close()
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+@pytest.mark.parametrize(
+    ("period", "word"),
+    [
+        pytest.param(["--from", "yesterday"], "2026-01-31", id="no date"),
+        pytest.param(["--from", "2026-02-30"], "2026-01-31", id="no such day"),
+        pytest.param(["--from", "2026-02-02", "--to", "2026-02-01"], "before", id="back to front"),
+        pytest.param(["--to", "9999-12-31"], "calendar", id="the last day of all"),
+        pytest.param(["--to", "0001-01-05"], "calendar", id="the first month of all"),
+    ],
+)
+def test_a_period_that_is_none_gives_one_clear_line(pagetimer, tmp_path, command, period, word):
+    says_one_line(pagetimer(command, *period), word)
+
+
+def test_an_export_has_the_older_packages_columns_first_and_its_formulas_are_inert(
+    pagetimer, tmp_path
+):
+    keep(tmp_path, a_beat(1, username="=1+2", agent="@SUM(A1)", path="/a,b"))
+    done = pagetimer("export")
+    assert done.returncode == 0
+    heads = done.stdout.splitlines()[0].split(",")
+    assert heads[:5] == ["timestamp", "username", "session_key", "ipaddress", "path"]
+    assert heads[5:10] == ["visible_ms", "engaged_ms", "last_seen_at", "ended", "capped"]
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["username"], row["agent"], row["path"]) == ("'=1+2", "'@SUM(A1)", "/a,b")
+    assert (row["visible_ms"], row["session_key"]) == ("1000", "")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row["timestamp"])
+
+
+def test_an_export_is_written_where_asked(pagetimer, tmp_path):
+    keep(tmp_path, a_beat(1))
+    assert pagetimer("export", "--output", "views.csv").stdout == ""
+    assert len((tmp_path / "views.csv").read_text().splitlines()) == 2
+    says_one_line(pagetimer("export", "--output", "no/such/views.csv"), "--output")
+
+
+def test_an_export_has_only_what_began_in_its_period(pagetimer, tmp_path):
+    old = time.time_ns() // 1_000_000 - 60 * DAY
+    keep(tmp_path, a_beat(1), a_beat(2, received_at=old))
+    assert len(pagetimer("export").stdout.splitlines()) == 2
+    assert len(pagetimer("export", "--from", "2020-01-01").stdout.splitlines()) == 3
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def test_a_command_is_told_the_options_as_the_application_is(pagetimer, tmp_path):
+    keep(tmp_path, a_beat(1))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config = elsewhere / "site.ini"
+    config.write_text(
+        "[filter:time]\nuse = egg:pagetimer-wsgi\ndata = %(here)s/../pagetimer-data\n"
+    )
+    (row,) = json.loads(pagetimer("report", "--format", "json", "--config", str(config)).stdout)
+    assert row["path"] == "/1"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["-o", "sotre=x"], ["sotre", "store"], id="an option that is none"),
+        pytest.param(["-o", "store"], ["NAME=VALUE"], id="no value"),
+        pytest.param(["-o", "store=oracel://x"], ["oracel", "sqlite"], id="a scheme nobody offers"),
+        pytest.param(["--config", "missing.ini"], ["missing.ini"], id="no such file"),
+    ],
+)
+def test_options_that_are_wrong_give_one_clear_line(pagetimer, words, said):
+    says_one_line(pagetimer("report", *words), *said)
+
+
+# --- drain ------------------------------------------------------------------------------------
+
+
+def test_drain_stores_what_waits(pagetimer, tmp_path):
+    data = tmp_path / "pagetimer-data"
+    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
+    for number in range(3):
+        spool.append(encode(a_beat(number)))
+    spool.process.close()
+    assert pagetimer("drain").stdout == "3 beats stored.\n"
+    assert pagetimer("drain").stdout == "0 beats stored.\n"
+    assert len(pagetimer("export").stdout.splitlines()) == 4
+
+
+def test_drain_loses_nothing_where_the_database_cannot_be_opened(pagetimer, tmp_path):
+    data = tmp_path / "pagetimer-data"
+    (data / "pagetimer.db").mkdir(parents=True)
+    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
+    spool.append(encode(a_beat()))
+    spool.process.close()
+    done = pagetimer("drain")
+    assert done.returncode == 2
+    assert "Nothing is lost" in done.stderr
+    assert "Traceback" not in done.stderr
+    (data / "pagetimer.db").rmdir()
+    assert pagetimer("drain").stdout == "1 beats stored.\n"
+
+
+# --- run and dashboard ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("site_here:application", "plain"),
+        ("site_here", "plain"),
+        ("site_here:make_app('x')", "x 1"),
+        ("site_here:make_app(word='y', number=2)", "y 2"),
+    ],
+)
+def test_run_serves_an_application_wrapped_until_it_is_told_to_end(tmp_path, target, body):
+    (tmp_path / "site_here.py").write_text(SITE)
+    with serving(tmp_path, "run", target, "--port", "0") as (address, process):
+        status, text = read(address)
+        assert status == 200
+        assert f"<body>{body}</body>" in text
+        assert "data-pagetimer=" in text
+        assert read(address + "_pagetimer/health")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "no_such_module:application",
+        "site_here:no_such_name",
+        "site_here:NAME",
+        "site_here:NAME()",
+        "site_here:gives_nothing()",
+        "site_here:make_app()",
+        "site_here:make_app(*['x'], **{'z': 1})",
+        "site_here:make_app(open('/etc/passwd'))",
+        "site_here:make_app(",
+        "site_here:a + b",
+        ":application",
+        ".site_here:application",
+        "",
+    ],
+)
+def test_a_target_that_is_none_gives_one_clear_line(pagetimer, tmp_path, target):
+    (tmp_path / "site_here.py").write_text(SITE)
+    says_one_line(pagetimer("run", target, "--port", "0"), repr(target))
+
+
+def test_a_port_that_is_taken_or_none_gives_one_clear_line(pagetimer, tmp_path):
+    (tmp_path / "site_here.py").write_text(SITE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for asked in (port, "65536"):
+            done = pagetimer("run", "site_here", "--port", asked)
+            assert done.returncode == 2
+            assert "Traceback" not in done.stderr
+            said = done.stderr.splitlines()[-1]
+            assert said.startswith("pagetimer")
+            assert asked in said
+
+
+def test_the_dashboard_is_open_on_loopback_and_to_no_foreign_name(tmp_path):
+    keep(tmp_path, a_beat(1, path="/seen"))
+    with serving(tmp_path, "dashboard", "--port", "0") as (address, process):
+        status, text = read(address)
+        assert (status, "/seen" in text) == (200, True)
+        port = address.rstrip("/").rpartition(":")[2]
+        assert read(address, Host=f"localhost:{port}")[0] == 200
+        assert read(address, Host=f"evil.example:{port}")[0] == 403
+        assert read(address + "api/report", Host="evil.example")[0] == 403
+        assert read(address + "api/report")[0] == 200
+        assert read(address + "other")[0] == 404
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+def test_without_a_command_it_says_which_there_are(pagetimer):
+    done = pagetimer()
+    assert done.returncode == 2
+    assert "COMMAND" in done.stderr
+    assert pagetimer("--version").stdout.startswith("pagetimer-wsgi ")

@@ -1,0 +1,554 @@
+"""``PageTimer`` as a whole: pages on their way out, reserved addresses, how it is configured."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from paste.deploy import loadapp
+from webob import Request, Response
+
+from pagetimer_wsgi import PageTimer, SettingsError
+from pagetimer_wsgi.middleware.outgoing import forbids_sharing, make_private
+from pagetimer_wsgi.stores.base import without_password
+from pagetimer_wsgi.stores.query import Query
+from pagetimer_wsgi.stores.sql import SqlStore
+from pagetimer_wsgi.who.token import verify
+
+PAGE = "<!DOCTYPE html><html><head><title>t</title></head><body>page</body></html>"
+Make = Callable[..., PageTimer]
+
+
+def page(environ: dict[str, Any], start_response: Any) -> Any:
+    """A page; the test says in environ which headers it has and what else it does."""
+    response = Response(PAGE)
+    for name, value in environ.get("test.headers", []):
+        response.headers.add(name, value)
+    environ.get("test.does", lambda environ: None)(environ)
+    return response(environ, start_response)
+
+
+def page_factory(global_conf: Any, **local_conf: str) -> Any:
+    """``page`` for PasteDeploy."""
+    return page
+
+
+def by_hand(environ: dict[str, Any], start_response: Any) -> Any:
+    """A page whose template writes the tag itself, twice."""
+    tag = environ["pagetimer.tag"]
+    text = f"<html><head></head><body>{tag.__html__()}{tag}</body></html>"
+    headers = [("Content-Type", "text/html"), *environ.get("test.headers", [])]
+    start_response("200 OK", headers)
+    return [text.encode()]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    timers = []
+
+    def make(application: Any = page, **options: Any) -> PageTimer:
+        timers.append(PageTimer(application, **({"data": tmp_path / "data"} | options)))
+        return timers[-1]
+
+    yield make
+    for timer in timers:
+        timer.close()
+
+
+def get(timer: Any, path: str = "/", environ: dict[str, Any] | None = None, **more: Any) -> Any:
+    return Request.blank(path, environ=environ, **more).get_response(timer)
+
+
+def tags(response: Response) -> list[str]:
+    return re.findall(r"<script[^>]*data-pagetimer[^>]*></script>", response.text)
+
+
+def token(response: Response) -> str:
+    (tag,) = tags(response)
+    return re.search(r'data-pagetimer="([^"]*)"', tag)[1]
+
+
+def source(response: Response) -> str:
+    (tag,) = tags(response)
+    return re.search(r'src="([^"?]*)\?v=\w+"', tag)[1]
+
+
+# --- tokens and caches ------------------------------------------------------------------------
+
+CONTROL = "Cache-Control"
+
+
+@pytest.mark.parametrize(
+    ("headers", "carries", "goes_out"),
+    [
+        pytest.param([], True, "private", id="nothing said"),
+        pytest.param([(CONTROL, "no-cache")], True, "no-cache, private", id="no-cache"),
+        pytest.param([(CONTROL, "max-age=0")], True, "max-age=0, private", id="max-age=0"),
+        pytest.param(
+            [(CONTROL, "No-Cache, Max-Age=0"), (CONTROL, "must-revalidate")],
+            True,
+            "no-cache, max-age=0, must-revalidate, private",
+            id="all of them, in two headers",
+        ),
+        pytest.param([(CONTROL, "private")], True, "private", id="private"),
+        pytest.param(
+            [(CONTROL, "private, max-age=600")], True, "private, max-age=600", id="private, a while"
+        ),
+        pytest.param([(CONTROL, "no-store")], True, "no-store", id="no-store"),
+        pytest.param(
+            [(CONTROL, "private"), ("Expires", "Thu, 01 Jan 2099 00:00:00 GMT")],
+            True,
+            "private",
+            id="private with Expires",
+        ),
+        pytest.param([(CONTROL, "max-age=600")], False, "max-age=600", id="max-age"),
+        pytest.param([(CONTROL, "public")], False, "public", id="public"),
+        pytest.param([(CONTROL, "s-maxage=60")], False, "s-maxage=60", id="s-maxage"),
+        pytest.param(
+            [(CONTROL, 'private="set-cookie"')], False, 'private="set-cookie"', id="qualified"
+        ),
+        pytest.param(
+            [("Expires", "Thu, 01 Jan 2099 00:00:00 GMT")], False, None, id="Expires alone"
+        ),
+        pytest.param([("Expires", "0")], False, None, id="Expires in the past"),
+        pytest.param(
+            [(CONTROL, "no-cache"), ("Expires", "0")], False, "no-cache", id="no-cache with Expires"
+        ),
+        pytest.param([("Surrogate-Control", "max-age=9")], False, None, id="Surrogate-Control"),
+        pytest.param(
+            [(CONTROL, "private"), ("Surrogate-Control", "max-age=9")],
+            False,
+            "private",
+            id="private with Surrogate-Control",
+        ),
+    ],
+)
+def test_a_token_goes_only_into_pages_that_no_shared_cache_may_keep(
+    make, headers, carries, goes_out
+):
+    answer = get(make(), environ={"REMOTE_USER": "ada", "test.headers": headers})
+    assert bool(token(answer)) == carries
+    control = ", ".join(answer.headers.getall(CONTROL)) or None
+    assert control == goes_out
+    kept = [(name, value) for name, value in headers if name != CONTROL]
+    assert set(kept) <= set(answer.headers.items())
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({}, id="nobody"),
+        pytest.param({"pagetimer.route": "/course/<id>/"}, id="a route alone"),
+        pytest.param({"pagetimer.user": ""}, id="an empty name"),
+    ],
+)
+def test_a_page_of_nobody_keeps_its_caching_and_carries_no_token(make, environ):
+    answer = get(make(), environ=environ)
+    assert token(answer) == ""
+    assert CONTROL not in answer.headers
+
+
+def test_a_token_says_user_session_and_route_and_never_the_session_itself(make):
+    timer = make()
+
+    def names(environ: dict[str, Any]) -> None:
+        environ["pagetimer.session"] = "raw-session"
+        environ["pagetimer.route"] = "/course/<id>/"
+
+    answer = get(timer, "/course/7/", {"REMOTE_USER": "ada", "test.does": names})
+    keys = timer.parts.key_ring.get()
+    said = verify(keys, token(answer), 60)
+    assert (said.user, said.session_key) == ("ada", keys.session_key("raw-session"))
+    assert (said.route, said.route_of("/course/7/?a=b")) == ("/course/<id>/",) * 2
+    assert said.route_of("/course/8/") is None
+    assert abs(said.made_at - time.time()) < 5
+
+
+def test_user_and_session_are_found_where_the_options_say(make):
+    timer = make(user_key="repoze.who.identity:repoze.who.userid", session_key="cookie:sid")
+    identity = {"repoze.who.identity": {"repoze.who.userid": "ada"}}
+    answer = get(timer, "/", identity, headers={"Cookie": "sid=s1"})
+    keys = timer.parts.key_ring.get()
+    assert verify(keys, token(answer), 60)[:2] == ("ada", keys.session_key("s1"))
+
+
+# --- the tag ----------------------------------------------------------------------------------
+
+
+def test_a_page_gets_one_tag_in_its_head_and_its_right_length(make):
+    answer = get(make())
+    (tag,) = tags(answer)
+    assert answer.text == PAGE.replace("</head>", tag + "</head>")
+    assert answer.headers["Content-Length"] == str(len(answer.body))
+    assert 'async="async"' in tag
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "path"),
+    [
+        pytest.param({}, {"pagetimer.skip": True}, "/", id="pagetimer.skip"),
+        pytest.param({"inject": "no"}, {}, "/", id="inject=no"),
+        pytest.param({"exclude": "/admin/**"}, {}, "/admin/a", id="exclude"),
+        pytest.param({"include": "/course/**"}, {}, "/", id="include"),
+        pytest.param({"exclude_users": "root"}, {"REMOTE_USER": "root"}, "/", id="exclude_users"),
+    ],
+)
+def test_a_page_that_is_not_to_be_measured_goes_out_as_it_is(make, options, environ, path):
+    answer = get(make(**options), path, environ)
+    assert answer.text == PAGE
+    assert CONTROL not in answer.headers
+
+
+def test_the_tag_carries_the_pages_nonce(make):
+    answer = get(make(), environ={"pagetimer.nonce": 'r4nd"m'})
+    assert 'nonce="r4nd&quot;m"' in tags(answer)[0]
+    assert "nonce" not in tags(get(make()))[0]
+
+
+@pytest.mark.parametrize("inject", ["yes", "no"])
+def test_a_tag_written_by_hand_stands_once_where_it_was_written(make, inject):
+    answer = get(make(by_hand, inject=inject))
+    (tag,) = tags(answer)
+    assert answer.text == f"<html><head></head><body>{tag}</body></html>"
+
+
+def test_a_tag_by_hand_knows_what_environ_knows_at_that_moment(make):
+    timer = make(by_hand)
+    answer = get(timer, environ={"pagetimer.user": "ada"})
+    assert verify(timer.parts.key_ring.get(), token(answer), 60).user == "ada"
+
+
+def test_a_tag_by_hand_with_a_token_makes_its_page_private(make):
+    headers = [
+        (CONTROL, "public, s-maxage=60, max-age=600"),
+        ("Surrogate-Control", "max-age=60"),
+        ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
+    ]
+    answer = get(make(by_hand), environ={"REMOTE_USER": "ada", "test.headers": headers})
+    assert token(answer)
+    assert answer.headers[CONTROL] == "max-age=600, private"
+    assert "Surrogate-Control" not in answer.headers
+    assert "Last-Modified" not in answer.headers
+
+
+def test_a_tag_by_hand_without_a_token_keeps_its_pages_headers(make):
+    answer = get(make(by_hand), environ={"test.headers": [(CONTROL, "public, max-age=600")]})
+    assert (token(answer), answer.headers[CONTROL]) == ("", "public, max-age=600")
+
+
+@pytest.mark.parametrize(("control", "carries"), [("max-age=600", False), ("private", True)])
+def test_a_tag_written_after_the_headers_carries_a_token_only_if_they_are_private(
+    make, control, carries
+):
+    def late(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html"), (CONTROL, control)])
+        yield b"<html><head>"
+        yield str(environ["pagetimer.tag"]).encode() + b"</head></html>"
+
+    answer = get(make(late), environ={"REMOTE_USER": "ada"})
+    assert bool(token(answer)) == carries
+    assert answer.headers[CONTROL] == control
+
+
+def test_a_tag_by_hand_is_empty_on_a_page_that_is_not_measured(make):
+    answer = get(make(by_hand, exclude="/"))
+    assert answer.text == "<html><head></head><body></body></html>"
+
+
+def test_private_headers_are_private_for_all_caches():
+    headers = [("cache-control", "Public, S-MaxAge=3"), ("CDN-Cache-Control", "max-age=3")]
+    assert make_private(headers) == [("Cache-Control", "private")]
+    assert not forbids_sharing([("Cache-Control", "private"), ("X-Accel-Expires", "60")])
+
+
+# --- the script's address ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "expected"),
+    [
+        pytest.param({}, {}, "/_pagetimer/pagetimer.js", id="at the root"),
+        pytest.param({}, {"SCRIPT_NAME": "/shop"}, "/shop/_pagetimer/pagetimer.js", id="mounted"),
+        pytest.param(
+            {},
+            {"SCRIPT_NAME": "/caf\u00c3\u00a9 1"},
+            "/caf%C3%A9%201/_pagetimer/pagetimer.js",
+            id="percent-encoded",
+        ),
+        pytest.param(
+            {}, {"SCRIPT_NAME": "//evil.example"}, "/evil.example/_pagetimer/pagetimer.js", id="//"
+        ),
+        pytest.param(
+            {}, {"HTTP_X_FORWARDED_PREFIX": "/outer"}, "/_pagetimer/pagetimer.js", id="no proxy"
+        ),
+        pytest.param(
+            {"trusted_proxies": 1},
+            {"HTTP_X_FORWARDED_PREFIX": "/outer", "SCRIPT_NAME": "/shop"},
+            "/outer/shop/_pagetimer/pagetimer.js",
+            id="trusted proxy",
+        ),
+        pytest.param(
+            {"trusted_proxies": 1},
+            {"HTTP_X_FORWARDED_PREFIX": "/outer", "SCRIPT_NAME": "/outer/shop"},
+            "/outer/shop/_pagetimer/pagetimer.js",
+            id="there already",
+        ),
+        pytest.param(
+            {"url": "https://static.example/t", "trusted_proxies": 1},
+            {"HTTP_X_FORWARDED_PREFIX": "/outer", "SCRIPT_NAME": "/shop"},
+            "https://static.example/t/pagetimer.js",
+            id="url replaces it all",
+        ),
+        pytest.param(
+            {"prefix": "/-t"}, {"HTTP_HOST": "x.example"}, "/-t/pagetimer.js", id="prefix"
+        ),
+    ],
+)
+def test_the_scripts_address_is_the_mount_and_the_prefix(make, options, environ, expected):
+    assert source(get(make(**options), environ=environ)) == expected
+
+
+def test_the_mount_is_read_before_the_application_shifts_it(make):
+    def shifts(environ: dict[str, Any]) -> None:
+        environ["SCRIPT_NAME"] += "/inner"
+
+    answer = get(make(), environ={"SCRIPT_NAME": "/shop", "test.does": shifts})
+    assert source(answer) == "/shop/_pagetimer/pagetimer.js"
+
+
+def test_the_visitors_cookie_belongs_to_the_mount(make):
+    now = time.time_ns() // 1_000_000
+    fields = {"v": f"{now:012x}" + "a" * 20, "n": 0, "t": 0, "p": "/", "d": now}
+    environ = {"SCRIPT_NAME": "/shop"}
+    answer = get(make(visitor="cookie"), "/_pagetimer/beat", environ, POST=urlencode(fields))
+    assert "Path=/shop/_pagetimer;" in answer.headers["Set-Cookie"]
+
+
+# --- reserved addresses -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_pagetimer/nothing",
+        "/_pagetimer//",
+        "/_pagetimer/beat/",
+        "/_pagetimer/pagetimer.js.map",
+        "/_pagetimer/%ff",
+        "/_pagetimer/api/other",
+        "/_pagetimer/../health",
+    ],
+)
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "\xe9;q=x"])
+def test_an_unknown_address_under_the_prefix_is_ours_and_not_there(make, path, accept):
+    answer = get(make(), path, {"HTTP_ACCEPT": accept})
+    assert answer.status_int == 404
+    assert "page" not in answer.text.replace("_pagetimer", "")
+
+
+@pytest.mark.parametrize("path", ["/_pagetimers", "/_pagetime", "/a/_pagetimer/health", "/"])
+def test_what_only_looks_like_the_prefix_is_the_applications(make, path):
+    assert "<body>page" in get(make(), path).text
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allow"),
+    [
+        ("/pagetimer.js", "POST", {"GET", "HEAD"}),
+        ("/health", "DELETE", {"GET", "HEAD"}),
+        ("/metrics", "POST", {"GET", "HEAD"}),
+        ("/", "POST", {"GET", "HEAD"}),
+        ("/api/report", "PUT", {"GET", "HEAD"}),
+        ("/log/", "GET", {"POST"}),
+        ("/endpoint/", "OPTIONS", {"POST"}),
+    ],
+)
+def test_the_wrong_method_gets_405_with_what_is_allowed(make, path, method, allow):
+    answer = get(make(), "/_pagetimer" + path, method=method)
+    assert answer.status_int == 405
+    assert set(answer.headers["Allow"].split(", ")) == allow
+
+
+def test_the_prefix_without_its_slash_leads_to_the_one_with_it(make):
+    answer = get(make(), "/_pagetimer", {"SCRIPT_NAME": "/shop"})
+    assert answer.status_int == 301
+    assert answer.headers["Location"] == "http://localhost/shop/_pagetimer/"
+
+
+def test_the_application_never_runs_on_our_addresses(make):
+    def never(environ: dict[str, Any], start_response: Any) -> Any:
+        raise AssertionError("the application ran")
+
+    timer = make(never)
+    for path in ("", "/", "/health", "/nothing", "/pagetimer.js", "/api/report"):
+        assert get(timer, "/_pagetimer" + path).status_int < 500
+
+
+def test_the_dashboard_is_closed_to_all_but_viewers(make):
+    timer = make(viewers="ada")
+    assert get(timer, "/_pagetimer/").status_int == 403
+    assert get(timer, "/_pagetimer/api/export").status_int == 403
+    assert get(timer, "/_pagetimer/", {"REMOTE_USER": "bob"}).status_int == 403
+    assert get(timer, "/_pagetimer/", {"REMOTE_USER": "ada"}).status_int == 200
+    assert get(timer, "/_pagetimer/", {"pagetimer.viewer": True}).status_int == 200
+
+
+# --- whatever raises --------------------------------------------------------------------------
+
+
+class Trap:
+    """A host's object that raises whatever is done with it."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("trap")
+
+    def __str__(self) -> str:
+        raise RuntimeError("trap")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("trap")
+
+    def __getitem__(self, name: str) -> Any:
+        raise RuntimeError("trap")
+
+
+@pytest.mark.parametrize("application", [page, by_hand])
+@pytest.mark.parametrize(
+    "key", ["pagetimer.user", "pagetimer.route", "pagetimer.nonce", "pagetimer.skip", "beaker"]
+)
+def test_no_object_of_the_host_that_raises_breaks_a_page(make, application, key):
+    timer = make(application, session_key="beaker:id")
+    answer = get(timer, environ={"REMOTE_USER": "ada", key: Trap()})
+    assert answer.status_int == 200
+    assert "</head><body>" in answer.text
+
+
+@pytest.mark.parametrize(
+    "identify",
+    [
+        pytest.param(lambda environ: 1 / 0, id="raises"),
+        pytest.param(lambda environ: 7, id="gives no pair"),
+        pytest.param(lambda environ: (Trap(), None), id="gives a trap"),
+    ],
+)
+def test_no_identify_that_fails_breaks_our_addresses_or_lets_anybody_in(make, identify):
+    timer = make(identify=identify, viewers="ada")
+    assert get(timer, "/_pagetimer/health").json["state"] == "ok"
+    assert get(timer, "/_pagetimer/").status_int == 403
+    assert get(timer).status_int == 200
+
+
+def test_identify_says_who_asks_on_our_addresses(make):
+    timer = make(identify=lambda environ: ("ada", None), viewers="ada")
+    assert get(timer, "/_pagetimer/").status_int == 200
+
+
+def test_what_the_application_raises_is_the_servers(make):
+    def broken(environ: dict[str, Any], start_response: Any) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        get(make(broken))
+
+
+# --- configuration ----------------------------------------------------------------------------
+
+
+def test_an_ini_file_configures_it_and_its_paths_count_from_its_folder(tmp_path):
+    config = tmp_path / "site.ini"
+    config.write_text("[pagetimer]\ndata = %(here)s/kept\nsecret_file = key\nprefix = /-t\n")
+    timer = PageTimer.from_ini(page, config, exclude="/private")
+    try:
+        assert timer.settings.data == tmp_path / "kept"
+        assert timer.settings.secret_file == tmp_path / "key"
+        assert source(get(timer)) == "/-t/pagetimer.js"
+        assert tags(get(timer, "/private")) == []
+    finally:
+        timer.close()
+
+
+def test_pastedeploy_wraps_an_application_with_it(tmp_path):
+    config = tmp_path / "site.ini"
+    config.write_text(
+        """
+        [pipeline:main]
+        pipeline = pagetimer page
+
+        [filter:pagetimer]
+        use = egg:pagetimer-wsgi
+        data = kept
+        exclude_users = root
+
+        [app:page]
+        paste.app_factory = test_middleware:page_factory
+        """.replace("        ", "")
+    )
+    timer = loadapp(f"config:{config}")
+    try:
+        assert isinstance(timer, PageTimer)
+        assert timer.settings.data == tmp_path / "kept"
+        assert token(get(timer, environ={"REMOTE_USER": "ada"}))
+        assert tags(get(timer, environ={"REMOTE_USER": "root"})) == []
+    finally:
+        timer.close()
+
+
+def test_an_option_that_is_none_stops_the_start_and_names_the_nearest(tmp_path):
+    config = tmp_path / "site.ini"
+    config.write_text("[app:main]\nuse = egg:pagetimer-wsgi\n[pagetimer]\nuser_keys = x\n")
+    with pytest.raises(SettingsError, match=r"user_keys.*the nearest is user_key"):
+        PageTimer.from_ini(page, config)
+
+
+def test_making_one_touches_no_disk(tmp_path):
+    data = tmp_path / "data"
+    timer = PageTimer(page, data=data)
+    assert not data.exists()
+    timer.close()
+
+
+# --- the writer -------------------------------------------------------------------------------
+
+
+def test_two_of_one_store_share_one_writer_and_the_last_ones_close_counts(make):
+    first, second = make(), make()
+    assert first.parts.writer is second.parts.writer
+    now = time.time_ns() // 1_000_000
+    for number, timer in enumerate((first, second)):
+        fields = {"v": f"{now:012x}{number:020x}", "n": 0, "t": 0, "p": "/", "d": now}
+        answer = get(timer, "/_pagetimer/beat", POST=urlencode(fields))
+        assert answer.status_int == 204
+        if number == 0:
+            first.flush()
+    second.flush()
+    store = SqlStore.open(first.settings.store)
+    assert len(list(store.page_views(Query()))) == 2
+    store.close()
+
+
+def test_two_of_two_stores_have_two_writers(make, tmp_path):
+    assert make().parts.writer is not make(data=tmp_path / "other").parts.writer
+
+
+def test_what_close_finds_is_stored(tmp_path):
+    timer = PageTimer(page, data=tmp_path)
+    now = time.time_ns() // 1_000_000
+    fields = {"v": f"{now:012x}" + "a" * 20, "n": 0, "t": 0, "p": "/", "d": now}
+    get(timer, "/_pagetimer/beat", POST=urlencode(fields))
+    timer.close()
+    store = SqlStore.open(timer.settings.store)
+    assert len(list(store.page_views(Query()))) == 1
+    store.close()
+
+
+def test_the_start_says_where_everything_is_without_a_password(make, tmp_path, caplog):
+    caplog.set_level("INFO", "pagetimer")
+    make()
+    (said,) = [record.message for record in caplog.records if "is on" in record.message]
+    assert f"sqlite:///{tmp_path}" in said
+    assert without_password("postgresql://u:secret@h/d") == "postgresql://u@h/d"
