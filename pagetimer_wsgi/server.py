@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ from .errors import PageTimerError
 HOST = "127.0.0.1"
 FIRST_PORT = 8000
 PORTS = 100
+_LOOPBACK = (HOST, "localhost", "[::1]")
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -58,6 +60,22 @@ def _bind(port: int, tries: int) -> socket.socket:
         else:
             return bound
     raise CannotServe(f"port {port} is not free" + (", nor any after it" if tries > 1 else ""))
+
+
+def loopback_only(application: Application) -> Application:
+    """Return the application for those who ask for this machine by its own name.
+
+    A foreign name that leads here is another site's trick (DNS rebinding).
+    """
+
+    def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        host = environ.get("HTTP_HOST", HOST)
+        if re.sub(r":\d*$", "", host) in _LOOPBACK:
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", "19")])
+        return [b"Ask for 127.0.0.1.\n"]
+
+    return guarded
 
 
 @contextlib.contextmanager

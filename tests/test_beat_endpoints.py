@@ -15,6 +15,8 @@ import pytest
 from webob import Request, Response
 
 from pagetimer_wsgi import PageTimer
+from pagetimer_wsgi.beat.endpoints import read_body
+from pagetimer_wsgi.errors import Refused
 from pagetimer_wsgi.events import PageView
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
@@ -558,3 +560,13 @@ def test_metrics_count_in_prometheus_text(make):
     assert "# TYPE pagetimer_accepted_total counter\npagetimer_accepted_total 1\n" in answer.text
     assert "pagetimer_stored_total 1\n" in answer.text
     assert "pagetimer_failing 0\n" in answer.text
+
+
+def test_whoever_leaves_in_the_middle_of_a_beat_is_no_failure_of_ours():
+    class Gone:
+        def read(self, size):
+            raise ConnectionResetError("gone")
+
+    with pytest.raises(Refused) as caught:
+        read_body({"CONTENT_LENGTH": "5", "wsgi.input": Gone()})
+    assert caught.value.status == 400

@@ -210,6 +210,30 @@ def test_an_export_is_written_where_asked(pagetimer, tmp_path):
     says_one_line(pagetimer("export", "--output", "no/such/views.csv"), "--output")
 
 
+def test_an_export_that_fails_leaves_the_old_file_as_it_was(pagetimer, tmp_path):
+    (tmp_path / "views.csv").write_text("keep me")
+    (tmp_path / "folder.db").mkdir()
+    store = f"store=sqlite:///{tmp_path}/folder.db"
+    done = pagetimer("export", "-o", store, "--output", str(tmp_path / "views.csv"))
+    says_one_line(done)
+    assert (tmp_path / "views.csv").read_text() == "keep me"
+    assert not (tmp_path / "views.csv.part").exists()
+
+
+def test_drain_tells_of_a_store_that_is_away_though_nothing_waits(pagetimer, tmp_path):
+    (tmp_path / "folder.db").mkdir()
+    done = pagetimer("drain", "-o", f"store=sqlite:///{tmp_path}/folder.db")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_applications_own_error_is_shown_as_its_own(pagetimer, tmp_path):
+    (tmp_path / "site_here.py").write_text("raise ValueError('my own fault')")
+    done = pagetimer("run", "site_here:app", "--port", "0")
+    assert "ValueError: my own fault" in done.stderr
+    assert "with literals only" not in done.stderr
+
+
 def test_an_export_has_only_what_began_in_its_period(pagetimer, tmp_path):
     old = time.time_ns() // 1_000_000 - 60 * DAY
     keep(tmp_path, a_beat(1), a_beat(2, received_at=old))

@@ -126,6 +126,23 @@ CONTROL = "Cache-Control"
             "private",
             id="private with Surrogate-Control",
         ),
+        pytest.param(
+            [(CONTROL, 'community="UCI, private, x"')],
+            False,
+            'community="UCI, private, x"',
+            id="a quoted word",
+        ),
+        *(
+            pytest.param([(CONTROL, "private"), (name, "public")], False, "private", id=name)
+            for name in (
+                "CDN-Cache-Control",
+                "Cloudflare-CDN-Cache-Control",
+                "Fastly-Surrogate-Control",
+                "Edge-Control",
+                "X-Accel-Expires",
+                "X-LiteSpeed-Cache-Control",
+            )
+        ),
     ],
 )
 def test_a_token_goes_only_into_pages_that_no_shared_cache_may_keep(

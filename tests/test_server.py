@@ -39,3 +39,21 @@ def test_a_port_that_was_asked_for_and_is_taken_is_said():
         port = taken.getsockname()[1]
         with pytest.raises(server.CannotServe, match=f"port {port} is not free"):
             server.listen(application, port)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", "204 No Content"),
+        ("localhost", "204 No Content"),
+        ("[::1]:8000", "204 No Content"),
+        ("evil.example:8000", "403 Forbidden"),
+        ("127.0.0.1.evil.example", "403 Forbidden"),
+    ],
+)
+def test_a_foreign_name_that_leads_here_is_not_answered(host, status):
+    answers = []
+    server.loopback_only(application)(
+        {"HTTP_HOST": host}, lambda *answer: answers.append(answer[0])
+    )
+    assert answers == [status]

@@ -100,18 +100,19 @@ def read_body(environ: Environ) -> bytes:
     :raises Refused: 413 if it is over 16 KiB, 400 if its length is no number or too large
     """
     length = environ.get("CONTENT_LENGTH") or ""
-    if not length and environ.get("wsgi.input_terminated"):
-        body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    elif not (length.isascii() and length.isdigit()):
-        raise Refused(400, "the length of the body is missing")
-    elif len(length) > 9 or int(length) > MAX_BODY:
-        raise Refused(413, f"at most {MAX_BODY} bytes are taken")
-    else:
-        body = environ["wsgi.input"].read(int(length))
-        if len(body) < int(length):
-            raise Refused(400, "the body is shorter than its length says")
+    if length or not environ.get("wsgi.input_terminated"):
+        if not (length.isascii() and length.isdigit()):
+            raise Refused(400, "the length of the body is missing")
+        if len(length) > 9 or int(length) > MAX_BODY:
+            raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    try:
+        body: bytes = environ["wsgi.input"].read(int(length) if length else MAX_BODY + 1)
+    except OSError as error:  # whoever sent it has gone
+        raise Refused(400, "the body ended early") from error
     if len(body) > MAX_BODY:
         raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    if length and len(body) < int(length):
+        raise Refused(400, "the body is shorter than its length says")
     return body
 
 

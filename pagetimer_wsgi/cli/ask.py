@@ -81,11 +81,19 @@ def _write(lines: Iterable[str], output: str | None) -> None:
         for line in lines:
             sys.stdout.write(line)
         return
+    # What stood there stays until all of the new file is written; a pipe has nothing to keep.
+    replaces = not Path(output).exists() or Path(output).is_file()
+    draft = Path(f"{output}.part" if replaces else output)
     try:
-        with Path(output).open("w", encoding="utf-8", newline="") as file:
+        with draft.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
+        if replaces:
+            draft.replace(output)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
+    finally:
+        if replaces:
+            draft.unlink(missing_ok=True)
 
 
 def _say_what_waits(settings: Settings) -> None:

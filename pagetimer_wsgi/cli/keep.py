@@ -28,6 +28,7 @@ def _drain(chosen: argparse.Namespace) -> None:
     quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
     store = store_of(settings, migrate=settings.migrate)
     try:
+        store.check()  # also where nothing waits: a set-up that is broken must be heard of
         print(f"{drain(spool, store, quarantine)} beats stored.")
     except (StoreAway, OSError) as error:
         raise UsageError(f"{error}\nNothing is lost; the beats wait in {spool.folder}.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..middleware import PageTimer
-from ..server import FIRST_PORT, HOST, PORTS, listen, stoppable
+from ..server import FIRST_PORT, HOST, PORTS, listen, loopback_only, stoppable
 from ..settings import read
 from . import sample
 from .site import Site
@@ -34,7 +34,7 @@ def run(port: int | None = None) -> None:
     ):
         timer = wrap(Path(folder))
         try:
-            _serve(timer, listen(name_visitor(timer), port or FIRST_PORT, PORTS))
+            _serve(timer, listen(loopback_only(name_visitor(timer)), port or FIRST_PORT, PORTS))
         finally:
             timer.close()
     print("\nThe demo is over; its data are removed.", flush=True)

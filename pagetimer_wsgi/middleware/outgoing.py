@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign
 
 _UNCACHED = frozenset({"no-cache", "max-age=0", "must-revalidate"})
-# Caches that have a header of their own do not ask Cache-Control.
-_OTHER_CACHES = ("surrogate-control", "cdn-cache-control", "x-accel-expires")
+# Caches that have a header of their own do not ask Cache-Control (RFC 9213 and before it).
+_OTHER_CACHES = re.compile(
+    r".*surrogate-control|.*cdn-cache-control|x-accel-expires|edge-control|x-litespeed-cache-control"
+)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
 
 @dataclass(frozen=True)
@@ -141,15 +145,17 @@ def may_carry_token(headers: Headers) -> bool:
     """Tell whether no shared cache may keep the page, or would once it says ``private``."""
     if forbids_sharing(headers):
         return True
+    if any(_OTHER_CACHES.fullmatch(name.lower()) for name, _ in headers):
+        return False
     names = {name.lower() for name, _ in headers}
-    if "expires" in names or names.intersection(_OTHER_CACHES):
+    if "expires" in names:
         return False
     return _UNCACHED.issuperset(_directives(headers))
 
 
 def forbids_sharing(headers: Headers) -> bool:
     """Tell whether the headers keep a response out of every shared cache (RFC 9111, 5.2.2)."""
-    if any(name.lower() in _OTHER_CACHES for name, _ in headers):
+    if any(_OTHER_CACHES.fullmatch(name.lower()) for name, _ in headers):
         return False
     return not {"private", "no-store"}.isdisjoint(_directives(headers))
 
@@ -166,17 +172,23 @@ def with_token(headers: Headers) -> Headers:
 
 def make_private(headers: Headers) -> Headers:
     """Return headers that no shared cache may keep: ``private`` for ``public`` and s-maxage."""
-    dropped = ("cache-control", "last-modified", "etag", *_OTHER_CACHES)
+    dropped = ("cache-control", "last-modified", "etag")
     directives = [
         directive
         for directive in _directives(headers)
         if directive.partition("=")[0] not in ("public", "s-maxage", "private")
     ]
-    kept = [pair for pair in headers if pair[0].lower() not in dropped]
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in dropped and not _OTHER_CACHES.fullmatch(name.lower())
+    ]
     return [*kept, ("Cache-Control", ", ".join([*directives, "private"]))]
 
 
 def _directives(headers: Headers) -> list[str]:
-    """Return the directives of all Cache-Control headers, lowered."""
-    values = [value for name, value in headers if name.lower() == "cache-control"]
+    """Return the directives of all Cache-Control headers, lowered; what is quoted is no word."""
+    values = [
+        _QUOTED.sub('""', value) for name, value in headers if name.lower() == "cache-control"
+    ]
     return [part.strip().lower() for part in ",".join(values).split(",") if part.strip()]
