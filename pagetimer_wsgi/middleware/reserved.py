@@ -18,7 +18,6 @@ class Reserved:
     """Answers every request under the prefix; the application never runs there.
 
     :param views: path below the prefix -> (methods, view); a slash at its end may be left out
-    :param dashboard: answers what is left of the paths that begin with ``/api/``, and ``/``
     :param failed: told of an error of ours, with the request's path
     """
 
