@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from pagetimer_wsgi.page.head import LIMIT, Scanner
+from pagetimer_wsgi.page.said import Said
 
 TAG = '<script async="async" src="/x.js" data-ours="1"></script>'
 HERE = "@@"  # where a case's tag must stand
@@ -23,7 +24,7 @@ def cut(document: bytes, places: Iterable[int]) -> list[bytes]:
 
 
 def scan(chunks: Iterable[bytes], tag: bytes = TAG.encode()) -> bytes:
-    scanner = Scanner(lambda: tag)
+    scanner = Scanner(lambda said: tag)
     return b"".join([*[scanner.feed(chunk) for chunk in chunks], scanner.close()])
 
 
@@ -212,7 +213,7 @@ def test_wide_encodings_pass_untouched(encoding: str) -> None:
 def test_the_insertion_is_asked_at_most_once(document: bytes, calls: int) -> None:
     asked: list[int] = []
 
-    def insertion() -> bytes:
+    def insertion(said: Said) -> bytes:
         asked.append(1)
         return b"tag"
 
@@ -225,33 +226,85 @@ def test_the_insertion_is_asked_at_most_once(document: bytes, calls: int) -> Non
     assert scanner.found == bool(calls)
 
 
+SAID = {
+    "a policy": (
+        "<meta http-equiv=Content-Security-Policy content=\"script-src 'self'\">",
+        (["script-src 'self'"], None),
+    ),
+    "a policy in capitals with references": (
+        "<META CONTENT='script-src &#39;self&apos;' HTTP-EQUIV='content-SECURITY-policy' />",
+        (["script-src 'self'"], None),
+    ),
+    "the first of two attributes of one name": (
+        "<meta http-equiv=content-security-policy content=a content=b>",
+        (["a"], None),
+    ),
+    "two policies, in their order": (
+        "<meta http-equiv=content-security-policy content=a>"
+        "<meta http-equiv=content-security-policy content=b>",
+        (["a", "b"], None),
+    ),
+    "other metas": ("<meta http-equiv=refresh content=1><meta name=a content=b>", ([], None)),
+    "a policy without content": ("<meta http-equiv=content-security-policy content>", ([], None)),
+    "a base": ('<base target=a href="https://a.example/?a&amp;b">', ([], "https://a.example/?a&b")),
+    "the first base that has an address": (
+        "<base target=a><base href=/b><base href=/c>",
+        ([], "/b"),
+    ),
+    "an empty base": ("<base href><base href=/c>", ([], "")),
+    "what no browser reads as an element of the head": (
+        "<!-- <base href=/a> --><script><base href=/b></script><noscript><base href=/c></noscript>"
+        "<template><base href=/d><meta http-equiv=content-security-policy content=a></template>",
+        ([], None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "wanted"), SAID.values(), ids=SAID.keys())
+def test_the_insertion_learns_what_the_head_said_at_every_split(
+    head: str, wanted: tuple[list[str], str | None]
+) -> None:
+    document = f"<html><head>{head}</head><base href=/late>".encode()
+    for chunks in ([document], cut(document, range(1, len(document)))):
+        heard: list[Said] = []
+
+        def insertion(said: Said, heard: list[Said] = heard) -> bytes:
+            heard.append(said)
+            return b""
+
+        scanner = Scanner(insertion)
+        out = b"".join([*map(scanner.feed, chunks), scanner.close()])
+        assert [(said.policies, said.base) for said in heard] == [wanted]
+        assert (out, scanner.found, scanner.done) == (document, False, True)
+
+
 @pytest.mark.parametrize(
     "start",
     [b"<style>", b"<title>", b"<script>", b"<noscript>", b"<!-- ", b"<script><!--<script>", b"<?"],
 )
 def test_text_goes_out_as_it_comes(start: bytes) -> None:
-    scanner = Scanner(lambda: b"")
+    scanner = Scanner(lambda said: b"")
     assert scanner.feed(b"<html>" + start) == b"<html>" + start
     for chunk in (b"a", b"bc", b" " * 200_000):
         assert scanner.feed(chunk) == chunk
 
 
 def test_only_an_unfinished_tag_is_held() -> None:
-    scanner = Scanner(lambda: b"")
+    scanner = Scanner(lambda said: b"")
     assert scanner.feed(b"<html> <meta name='a") == b"<html> "
     assert scanner.feed(b"b>c") == b""
     assert scanner.feed(b"'> ") == b"<meta name='ab>c'> "
 
 
 def test_a_fragment_is_scanned_no_further_than_its_first_word() -> None:
-    scanner = Scanner(lambda: b"")
+    scanner = Scanner(lambda said: b"")
     assert scanner.feed(b"<p") == b""
     assert scanner.feed(b">") == b"<p>"
     assert scanner.done
 
 
 def test_what_is_held_has_a_limit_and_then_the_rest_passes() -> None:
-    scanner = Scanner(lambda: b"tag")
+    scanner = Scanner(lambda said: b"tag")
     start = b"<html><meta a='"
     assert scanner.feed(start + b"x" * (LIMIT - 100)) == b"<html>"
     assert scanner.feed(b"x" * 100) == start[6:] + b"x" * LIMIT
@@ -265,7 +318,7 @@ def test_a_long_tag_in_one_chunk_is_no_hindrance() -> None:
 
 
 def test_when_the_insertion_fails_nothing_that_was_fed_is_lost() -> None:
-    def fail() -> bytes:
+    def fail(said: Said) -> bytes:
         raise OSError
 
     scanner = Scanner(fail)

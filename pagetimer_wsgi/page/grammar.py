@@ -1,0 +1,122 @@
+"""What HTML's tokens look like, as far as the head goes: patterns over bytes.
+
+The rules are those of the WHATWG HTML standard with scripting on: 13.2.5 for the tokens, 13.2.6.4
+("initial" to "in head", "text", "in template") for what they do. They hold in every encoding in
+which ASCII stands for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import NamedTuple
+
+BOM = b"\xef\xbb\xbf"
+AMP = frozenset((b"amp", "⚡".encode()))
+OURS = b"data-pagetimer"
+
+DOCUMENT = frozenset((b"html", b"head", b"body"))
+IN_HEAD = frozenset(  # 13.2.6.4.4, but for the elements of text
+    (b"base", b"basefont", b"bgsound", b"head", b"html", b"link", b"meta", b"template")
+)
+FOREIGN = frozenset((b"svg", b"math", b"plaintext"))
+
+# --- tokens -----------------------------------------------------------------------------------
+# White space is spelled out: the re module's \s has the vertical tab too, HTML's has not.
+
+
+def _begun(*words: bytes) -> bytes:
+    """A pattern for any beginning of the words, where the bytes at hand end."""
+    heads = {word[:size] for word in words for size in range(1, len(word) + 1)}
+    return rb"(?P<part>(?:" + b"|".join(map(re.escape, sorted(heads))) + rb")\Z)"
+
+
+# What the next bytes may still make into something else stands first.
+TOKEN = re.compile(
+    rb"(?i)(?P<tag></?[a-z])|"
+    + _begun(b"</", b"<!---", b"<!doctyp")
+    + rb"|(?P<empty><!---?>)|(?P<comment><!--)|(?P<doctype><!doctype)|(?P<bogus><[!?]|</)"
+)
+TAG_NAME = re.compile(rb"</?([a-zA-Z][^\t\n\f\r />]*)(?=[\t\n\f\r />])")
+
+# The tag's end, or one attribute (13.2.5.32 to 13.2.5.39). No part of it can match shorter than
+# the standard reads it: a name must be whole, and one before `=` must have its value.
+_NAME = rb"[\t\n\f\r /]*([^\t\n\f\r />][^\t\n\f\r />=]*)(?=[\t\n\f\r />=]|\Z)"
+_IS = rb"[\t\n\f\r ]*=[\t\n\f\r ]*"
+_VALUE = rb"""("[^"]*"|'[^']*'|[^\t\n\f\r >"'][^\t\n\f\r >]*|(?=>))"""
+ATTRIBUTE = re.compile(
+    _NAME + rb"(?:" + _IS + _VALUE + rb"|[\t\n\f\r ]*(?![\t\n\f\r =]))|[\t\n\f\r /]*>"
+)
+OPEN_QUOTE = re.compile(_NAME + _IS + rb"""(?:(")[^"]*|(')[^']*)\Z""")
+
+# Character references for white space (13.2.5.72 to 13.2.5.80). More leading zeros than these
+# are left alone, so that what is held stays short.
+_SPACES = rb"&#(?:0{0,64}(?:9|1[023]|32)(?![0-9])|x0{0,64}(?:9|[acd]|20)(?![0-9a-f]));?"
+REFERENCE = re.compile(
+    rb"(?P<part>(?i:&(?:[tn][a-z]{0,6}|#(?:0{0,64}[0-9]{0,2}|x0{0,64}[0-9a-f]{0,2}))?)\Z)|"
+    rb"(?P<space>(?i:" + _SPACES + rb")|&(?:Tab|NewLine);)|(?P<doubt>&#[xX]?0{65})"
+)
+LAST_SPACE = re.compile(rb"(?i)" + _SPACES)
+
+# The plainest spellings of what most heads consist of, passed in one step: no attribute in them
+# means anything to us. Whatever they miss is read with care, and with the same result.
+_PLAIN = rb'(?:[\t\n\f\r ]+(?!charset|http-equiv|data-pagetimer)[a-z:-]+(?:="[^"]*")?)*'
+QUIET = re.compile(
+    rb"(?:[\t\n\f\r ]+|<title>[^<]*</title>|"
+    rb"<(?:link|meta)" + _PLAIN + rb"[\t\n\f\r ]*/?>|<script" + _PLAIN + rb"></script>)*"
+)
+
+# Encodings, named by the page itself, in which `<` may be half of a letter, or nothing at all.
+SHIFTING = re.compile(rb"(?i)iso-?2022|hz-gb-2312")
+
+# --- text -------------------------------------------------------------------------------------
+
+
+class Text(NamedTuple):
+    """A stretch without tags. `marks` finds what ends it, which never begins before `first`
+    does: bytes.find is many times faster than a pattern."""
+
+    first: bytes
+    marks: re.Pattern[bytes]
+
+
+def _text(first: bytes, marks: bytes, *words: bytes) -> Text:
+    return Text(first, re.compile(rb"(?i)" + marks + b"|" + _begun(*words)))
+
+
+def _raw(name: bytes) -> Text:
+    """The text of an element that only its own end tag ends (13.2.5.9 to 13.2.5.14)."""
+    return _text(b"<", rb"(?P<end></" + name + rb"(?=[\t\n\f\r />]))", b"</" + name)
+
+
+COMMENT = _text(b"-", rb"(?P<over>--!?>)", b"--!")
+BOGUS = Text(b">", re.compile(rb"(?P<over>>)"))
+
+# Script data, escaped, and escaped twice (13.2.5.15 to 13.2.5.31).
+_END = rb"</script(?=[\t\n\f\r />])"
+_SCRIPT = _text(b"<", rb"(?P<end>" + _END + rb")|(?P<escape><!--)", b"</script", b"<!--")
+_ESCAPED = _text(
+    b"",
+    rb"(?P<end>" + _END + rb")|(?P<twice><script[\t\n\f\r />])|(?P<plain>-->)",
+    *(b"</script", b"<script", b"-->"),
+)
+_TWICE = _text(b"", rb"(?P<once>" + _END + rb")|(?P<plain>-->)", b"</script", b"-->")
+AFTER = {"over": None, "escape": _ESCAPED, "twice": _TWICE, "once": _ESCAPED, "plain": _SCRIPT}
+
+HEAD_TEXT = {name: _raw(name) for name in (b"noframes", b"noscript", b"style", b"title")}
+HEAD_TEXT[b"script"] = _SCRIPT
+TEMPLATE_TEXT = HEAD_TEXT | {
+    name: _raw(name) for name in (b"iframe", b"noembed", b"textarea", b"xmp")
+}
+
+
+def text_of(attributes: dict[bytes, bytes]) -> dict[str, str]:
+    """Return attributes as they came as text: values without quotes and character references."""
+    return {
+        name.decode("utf-8", "replace"): unescape(_unquoted(value).decode("utf-8", "replace"))
+        for name, value in attributes.items()
+    }
+
+
+def _unquoted(value: bytes) -> bytes:
+    return value[1:-1] if value[:1] in (b'"', b"'") else value
