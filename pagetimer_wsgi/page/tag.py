@@ -1,14 +1,14 @@
-"""The one tag: where its script is, and the markup that stands in a page."""
+"""The one tag: its script, and the markup that stands in a page."""
 
 from __future__ import annotations
 
 import hashlib
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from importlib.resources import files
-from urllib.parse import quote
 
 MARK = "data-pagetimer"
 """The attribute that holds the token, and by which the tag is known."""
@@ -28,41 +28,47 @@ class Script:
         return hashlib.blake2b(self.body, digest_size=6).hexdigest()
 
 
-def base_address(
-    script_name: str, prefix: str, url: str | None = None, forwarded_prefix: str = ""
-) -> str:
-    """Return the address of ``prefix`` as a browser must ask for it, without a slash at the end.
+@dataclass(frozen=True)
+class Tag:
+    """The tag of one mount: the same bytes on every page, but for token and nonce.
 
-    Path-absolute, percent-encoded, with one leading slash; never with scheme or host from the
-    request.
-
-    :param script_name: SCRIPT_NAME as the server gave it (PEP 3333: bytes as latin-1)
-    :param url: replaces it all
-    :param forwarded_prefix: X-Forwarded-Prefix of a trusted proxy; put before unless there
-    """
-    if url:
-        return url
-    mount = "/" + script_name.strip("/")
-    outer = "/" + forwarded_prefix.partition(",")[0].strip().strip("/")
-    if outer != "/" and mount != outer and not mount.startswith(outer + "/"):
-        mount = outer + mount
-    mount = mount.rstrip("/")
-    return quote(mount.encode("latin-1", "replace"), safe="/%:@!$&'()*+,;=~-._") + prefix
-
-
-def make_tag(
-    address: str, version: str, token: str, options: str, nonce: str | None = None
-) -> bytes:
-    """Return the tag: valid HTML and XHTML, plain ASCII, ``async``.
-
-    :param address: of ``prefix``
+    :param address: of ``prefix``, as a browser must ask for it
+    :param version: of the client's script
     :param options: the client's attributes, see :func:`client_options`
-    :param nonce: the page's, for its Content-Security-Policy
     """
-    source = escape(f"{address}/pagetimer.js?v={version}")
-    nonce = f' nonce="{escape(nonce)}"' if nonce else ""
-    tag = f'<script async="async" src="{source}" {MARK}="{token}"{options}{nonce}></script>'
-    return tag.encode("ascii", "xmlcharrefreplace")
+
+    address: str
+    version: str
+    options: str
+
+    def markup(self, token: str = "", nonce: str | None = None) -> bytes:
+        """Return the markup: valid HTML and XHTML, plain ASCII, ``async``.
+
+        :param nonce: the page's, for its Content-Security-Policy
+        """
+        if nonce is None:
+            return self._start + token.encode() + self._end
+        attribute = f' nonce="{escape(nonce)}"></script>'
+        return (
+            self._start
+            + token.encode()
+            + self._end.replace(b"></script>", attribute.encode("ascii", "xmlcharrefreplace"))
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hex digits that change with the markup, and so with the client."""
+        return hashlib.blake2b(self.markup(), digest_size=4).hexdigest()
+
+    @cached_property
+    def _start(self) -> bytes:
+        source = escape(f"{self.address}/pagetimer.js?v={self.version}")
+        start = f'<script async="async" src="{source}" {MARK}="'
+        return start.encode("ascii", "xmlcharrefreplace")
+
+    @cached_property
+    def _end(self) -> bytes:
+        return f'"{self.options}></script>'.encode("ascii", "xmlcharrefreplace")
 
 
 def client_options(

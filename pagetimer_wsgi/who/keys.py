@@ -28,6 +28,7 @@ class Keys:
         self.signing = [_derive(secret, b"token") for secret in secrets]
         self._hashing = _derive(secrets[-1], b"session")
         self._visitors = _derive(secrets[-1], b"visitor")
+        self._validators = _derive(secrets[-1], b"validator")
 
     def session_key(self, session: str) -> str:
         """Return 32 hex digits that stand for a session; nobody can log in with them."""
@@ -36,6 +37,10 @@ class Keys:
     def visitor(self, *parts: str) -> str:
         """Return 32 hex digits that stand for whoever these parts describe."""
         return _hash(self._visitors, "\0".join(parts).encode("utf-8", "replace"))
+
+    def validator(self, *credentials: str) -> str:
+        """Return 16 hex digits that stand for who a page was made for, in its ETag."""
+        return _hash(self._validators, "\0".join(credentials).encode("utf-8", "replace"))[:16]
 
 
 class KeyRing:

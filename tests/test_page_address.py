@@ -1,0 +1,61 @@
+"""The page's origin, and where its base leads."""
+
+import pytest
+
+from pagetimer_wsgi.page.address import leads_away, page_origin
+
+FORWARDED = {
+    "HTTP_X_FORWARDED_PROTO": "http, https",
+    "HTTP_X_FORWARDED_HOST": "x.example, Shop.Example:443",
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "trusted", "origin"),
+    [
+        ({"HTTP_HOST": "A.example"}, 0, "http://a.example"),
+        ({"HTTP_HOST": "a.example:80"}, 0, "http://a.example"),
+        ({"HTTP_HOST": "a.example:8080"}, 0, "http://a.example:8080"),
+        ({"HTTP_HOST": "a.example:443", "wsgi.url_scheme": "https"}, 0, "https://a.example"),
+        ({"SERVER_NAME": "b.example", "SERVER_PORT": "80"}, 0, "http://b.example"),
+        ({"HTTP_HOST": "[::1]:8000"}, 0, "http://[::1]:8000"),
+        ({"HTTP_HOST": "a.example", **FORWARDED}, 0, "http://a.example"),
+        ({"HTTP_HOST": "a.example", **FORWARDED}, 1, "https://shop.example"),
+        ({"HTTP_HOST": "a.example"}, 1, "http://a.example"),
+    ],
+    ids=str,
+)
+def test_the_origin_is_what_the_request_and_trusted_proxies_say(environ, trusted, origin):
+    assert page_origin(environ, trusted) == origin
+
+
+@pytest.mark.parametrize(
+    ("base", "away"),
+    [
+        ("", False),
+        ("/", False),
+        ("sub/", False),
+        ("../x?y#z", False),
+        ("?a=//b", False),
+        ("https://a.example/x", False),
+        ("HTTPS://A.EXAMPLE:443", False),
+        ("  //a.example/  ", False),
+        ("https:\\\\a.example\\x", False),
+        ("data:text/html,", False),
+        ("JavaScript:1", False),
+        ("https://cdn.example/", True),
+        ("//cdn.example/", True),
+        ("\\\\cdn.example\\", True),
+        ("///cdn.example/", True),
+        ("/\t/cdn.example", True),
+        ("ht\ntps://cdn.example/", True),
+        ("http://a.example/", True),
+        ("https://a.example:8443/", True),
+        ("https://a.example@cdn.example/", True),
+        ("https:cdn.example", True),
+        ("ftp://a.example/", True),
+        ("about:blank", True),
+    ],
+)
+def test_a_base_leads_away_if_it_names_another_origin(base, away):
+    assert leads_away(base, "https://a.example") == away

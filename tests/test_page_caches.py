@@ -1,0 +1,49 @@
+"""Which pages may carry a token, and what their headers then say."""
+
+import pytest
+
+from pagetimer_wsgi.page.caches import caching, make_private, with_token
+
+CONTROL = "Cache-Control"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ([("cache-control", "Public, S-MaxAge=3"), ("CDN-Cache-Control", "max-age=3")], "private"),
+        ([(CONTROL, 'private="set-cookie"')], "private"),
+        (
+            [(CONTROL, 'max-age=60, ext="a, public", public')],
+            'max-age=60, ext="a, public", private',
+        ),
+        ([("X-Accel-Expires", "60"), ("Last-Modified", "x")], "private"),
+        ([], "private"),
+    ],
+    ids=str,
+)
+def test_private_headers_are_private_for_all_caches(headers, wanted):
+    private = make_private(headers)
+    assert private == [(CONTROL, wanted)]
+    assert caching(private).forbids_sharing
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(CONTROL, "private"), ("X-Accel-Expires", "60")],
+        [(CONTROL, 'ext="private"')],
+        [(CONTROL, 'private="set-cookie"')],
+        [(CONTROL, 'ext="open, private')],
+        [],
+    ],
+    ids=str,
+)
+def test_what_only_looks_private_is_not(headers):
+    assert not caching(headers).forbids_sharing
+
+
+def test_a_page_with_a_token_says_private_and_nothing_of_its_last_change():
+    headers = [("X-A", "1"), ("last-modified", "x"), ("ETag", '"x"'), (CONTROL, "No-Cache")]
+    assert with_token(headers) == [("X-A", "1"), ("ETag", '"x"'), (CONTROL, "No-Cache, private")]
+    headers = [("Last-Modified", "x"), (CONTROL, "no-store")]
+    assert with_token(headers) == [(CONTROL, "no-store")]

@@ -1,0 +1,62 @@
+"""The tag: valid in HTML and XHTML, plain ASCII, the same but for token and nonce."""
+
+import gc
+from xml.etree import ElementTree
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from pagetimer_wsgi.page.tag import MARK, LazyTag, Tag, client_options
+
+OPTIONS = client_options(30, ("q", "a&b", 'c"d'), True, True)
+TAG = Tag("/caf%C3%A9/x&y/_pagetimer", "0a1b", OPTIONS)
+
+
+@pytest.mark.parametrize("nonce", [None, "abc+/=", "\"'<&\u00e9"])
+def test_the_tag_is_valid_html_and_xhtml_and_plain_ascii(nonce):
+    markup = TAG.markup("1.token_-.sig", nonce)
+    assert markup.isascii()
+    xml = ElementTree.fromstring(markup)
+    html = LexborHTMLParser(b"<html><head>" + markup + b"</head>").css_first("head > script")
+    assert html.attributes == xml.attrib
+    assert xml.attrib.pop("nonce", None) == nonce
+    assert xml.attrib == {
+        "async": "async",
+        "src": "/caf%C3%A9/x&y/_pagetimer/pagetimer.js?v=0a1b",
+        MARK: "1.token_-.sig",
+        "data-idle": "30",
+        "data-query": 'q a&b c"d',
+        "data-fragments": "yes",
+        "data-automation": "yes",
+    }
+
+
+def test_the_fingerprint_changes_with_the_client_and_its_options_not_with_token_and_nonce():
+    TAG.markup("token", "nonce")
+    assert TAG.fingerprint == Tag(TAG.address, TAG.version, OPTIONS).fingerprint
+    others = [
+        Tag("/other", TAG.version, OPTIONS),
+        Tag(TAG.address, "ffff", OPTIONS),
+        Tag(TAG.address, TAG.version, client_options(60, (), False, False)),
+    ]
+    assert len({TAG.fingerprint, *(tag.fingerprint for tag in others)}) == 4
+
+
+class Maker:
+    def make(self):
+        return "<tag>"
+
+
+def test_a_lazy_tag_becomes_markup_once_when_it_is_first_turned_into_text():
+    maker = Maker()
+    lazy = LazyTag(maker.make)
+    assert not lazy.used
+    assert (lazy.__html__(), str(lazy), lazy.used) == ("<tag>", "", True)
+
+
+def test_a_lazy_tag_outlives_its_request_as_nothing():
+    maker = Maker()
+    lazy = LazyTag(maker.make)
+    del maker
+    gc.collect()
+    assert str(lazy) == ""
