@@ -14,7 +14,7 @@ from paste.deploy import loadapp
 from webob import Request, Response
 
 from pagetimer_wsgi import PageTimer, SettingsError
-from pagetimer_wsgi.middleware.outgoing import forbids_sharing, make_private
+from pagetimer_wsgi.page.once import warn_once
 from pagetimer_wsgi.stores.base import without_password
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
@@ -92,7 +92,7 @@ CONTROL = "Cache-Control"
         pytest.param(
             [(CONTROL, "No-Cache, Max-Age=0"), (CONTROL, "must-revalidate")],
             True,
-            "no-cache, max-age=0, must-revalidate, private",
+            "No-Cache, Max-Age=0, must-revalidate, private",
             id="all of them, in two headers",
         ),
         pytest.param([(CONTROL, "private")], True, "private", id="private"),
@@ -277,10 +277,213 @@ def test_a_tag_by_hand_is_empty_on_a_page_that_is_not_measured(make):
     assert answer.text == "<html><head></head><body></body></html>"
 
 
-def test_private_headers_are_private_for_all_caches():
-    headers = [("cache-control", "Public, S-MaxAge=3"), ("CDN-Cache-Control", "max-age=3")]
-    assert make_private(headers) == [("Cache-Control", "private")]
-    assert not forbids_sharing([("Cache-Control", "private"), ("X-Accel-Expires", "60")])
+# --- ETags --------------------------------------------------------------------------------------
+
+
+def versioned(environ: dict[str, Any], start_response: Any) -> Any:
+    """A page that answers conditional requests by its ETag, which the test may choose."""
+    etag = environ.get("test.etag", '"v1"')
+    asked = {name: environ[name] for name in CONDITIONS if name in environ}
+    environ.setdefault("test.asked", {}).update(asked)
+    headers = [("ETag", etag), *environ.get("test.headers", [])]
+    if environ.get("HTTP_IF_NONE_MATCH", "").removeprefix("W/") == etag.removeprefix("W/"):
+        start_response("304 Not Modified", headers)
+        return []
+    if environ.get("HTTP_IF_MATCH", etag) != etag:
+        start_response("412 Precondition Failed", [("Content-Type", "text/plain")])
+        return [b"no"]
+    start_response("200 OK", [("Content-Type", "text/html"), *headers])
+    return [PAGE.encode()]
+
+
+CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
+CHANGED = [("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")]
+
+
+def again(timer: PageTimer, etag: str, **more: Any) -> Any:
+    return get(timer, environ=more.pop("environ", None), headers={"If-None-Match": etag, **more})
+
+
+@pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"'])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_page_is_revalidated_by_the_etag_that_went_out(make, etag, method):
+    timer = make(versioned)
+    first = get(timer, environ={"test.etag": etag}, method=method)
+    marked = first.headers["ETag"]
+    assert re.fullmatch(r'W/"v1-pt[sw][0-9a-f]{8}"', marked)
+    environ = {"test.etag": etag, "test.asked": {}}
+    second = again(timer, marked, environ=environ)
+    assert (second.status_int, second.headers["ETag"]) == (304, marked)
+    assert environ["test.asked"] == {"HTTP_IF_NONE_MATCH": etag}
+
+
+def test_a_page_that_changed_is_sent_anew(make):
+    timer = make(versioned)
+    marked = get(timer).headers["ETag"]
+    answer = again(timer, marked, environ={"test.etag": '"v2"'})
+    assert answer.status_int == 200
+    assert answer.headers["ETag"].startswith('W/"v2-pts')
+
+
+def test_another_client_script_makes_every_page_anew(make):
+    marked = get(make(versioned)).headers["ETag"]
+    assert again(make(versioned, idle_after=77), marked).status_int == 200
+
+
+@pytest.mark.parametrize("etag", ["v1", '"v 1"', ""])
+def test_a_malformed_etag_stays_as_it_is(make, etag):
+    assert get(make(versioned), environ={"test.etag": etag}).headers["ETag"] == etag
+
+
+def test_an_etag_comes_back_to_the_application_with_if_match_too(make):
+    timer = make(versioned)
+    marked = get(timer).headers["ETag"]
+    saved = get(timer, method="PUT", headers={"If-Match": marked})
+    assert saved.status_int == 200
+    assert get(timer, method="PUT", headers={"If-Match": '"other"'}).status_int == 412
+
+
+@pytest.mark.parametrize(
+    ("cookie", "status"), [("sid=ada", 304), ("sid=grace", 200), (None, 200)], ids=str
+)
+def test_a_page_with_a_token_is_revalidated_only_for_the_same_cookies(make, cookie, status):
+    timer = make(versioned, session_key="cookie:sid")
+    environ = {"test.headers": CHANGED}
+    first = get(timer, environ=dict(environ), headers={"Cookie": "sid=ada"})
+    assert token(first)
+    assert "Last-Modified" not in first.headers
+    marked = first.headers["ETag"]
+    assert re.fullmatch(r'W/"v1-pts[0-9a-f]{24}"', marked)
+    headers = {"Cookie": cookie} if cookie else {}
+    second = again(timer, marked, environ=dict(environ), **headers)
+    assert second.status_int == status
+    if status == 304:
+        assert second.headers["ETag"] == marked
+        assert "Last-Modified" not in second.headers
+        assert second.headers["Cache-Control"] == "private"
+
+
+def test_a_page_with_a_token_is_revalidated_only_for_the_same_authorization(make):
+    timer = make(versioned)
+    ada = {"REMOTE_USER": "ada", "HTTP_AUTHORIZATION": "Basic YWRhOg=="}
+    marked = get(timer, environ=dict(ada)).headers["ETag"]
+    assert again(timer, marked, environ=dict(ada)).status_int == 304
+    assert again(timer, marked, environ={"REMOTE_USER": "ada"}).status_int == 200
+
+
+def test_a_page_without_a_token_keeps_its_last_change_and_its_caching_on_the_304_too(make):
+    timer = make(versioned)
+    environ = {"test.headers": [*CHANGED, ("Cache-Control", "max-age=600")]}
+    first = get(timer, environ=dict(environ))
+    second = again(timer, first.headers["ETag"], environ=dict(environ))
+    for answer in (first, second):
+        assert answer.headers["Last-Modified"] == CHANGED[0][1]
+        assert answer.headers["Cache-Control"] == "max-age=600"
+
+
+@pytest.mark.parametrize("options", [{"inject": "no"}, {"exclude": "/"}], ids=str)
+def test_where_no_tag_goes_in_the_old_marks_get_the_page_anew(make, options):
+    marked = get(make(versioned)).headers["ETag"]
+    answer = again(make(versioned, **options), marked)
+    assert (answer.status_int, answer.headers["ETag"]) == (200, '"v1"')
+
+
+def test_conditions_without_our_mark_reach_the_application_unchanged(make):
+    asked = {"HTTP_IF_NONE_MATCH": '"a", W/"b" , *', "HTTP_IF_MATCH": "x y"}
+    environ = {**asked, "test.asked": {}}
+    get(make(versioned), environ=environ)
+    assert environ["test.asked"] == asked
+
+
+def test_a_page_that_is_wrapped_twice_carries_one_tag_and_is_revalidated(make):
+    timer = make(make(versioned))
+    first = get(timer)
+    assert len(tags(first)) == 1
+    assert again(timer, first.headers["ETag"]).status_int == 304
+
+
+def test_a_tag_by_hand_with_a_token_marks_its_pages_etag(make):
+    timer = make(by_hand)
+    environ = {"REMOTE_USER": "ada", "test.headers": [("ETag", '"v1"')]}
+    assert re.fullmatch(r'W/"v1-pts[0-9a-f]{24}"', get(timer, environ=environ).headers["ETag"])
+
+
+# --- what a page forbids -------------------------------------------------------------------------
+
+
+def with_head(head: str, *headers: tuple[str, str]) -> Any:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html"), *headers])
+        return [f"<html><head>{head}</head></html>".encode()]
+
+    return application
+
+
+@pytest.mark.parametrize(
+    ("base", "options", "source_of_tag"),
+    [
+        ("/shop/", {}, "/_pagetimer/pagetimer.js"),
+        ("http://localhost/x", {}, "/_pagetimer/pagetimer.js"),
+        ("https://cdn.example/", {}, None),
+        ("//cdn.example/", {"url": "/outer/_pagetimer"}, None),
+        ("//cdn.example/", {"url": "http://localhost/t"}, "http://localhost/t/pagetimer.js"),
+    ],
+)
+def test_a_base_of_another_origin_needs_the_whole_address(
+    make, caplog, base, options, source_of_tag
+):
+    warn_once.cache_clear()
+    timer = make(with_head(f'<base href="{base}">'), **options)
+    answers = [get(timer), get(timer)]
+    assert [source(answer) if tags(answer) else None for answer in answers] == [source_of_tag] * 2
+    warnings = [record for record in caplog.records if "<base href>" in record.getMessage()]
+    assert len(warnings) == (source_of_tag is None)
+
+
+POLICY = "Content-Security-Policy"
+
+
+@pytest.mark.parametrize(
+    ("head", "headers", "attributes"),
+    [
+        pytest.param("", [(POLICY, "default-src 'self'")], "", id="allowed by source"),
+        pytest.param(
+            "",
+            [(POLICY, "script-src 'nonce-abc'; connect-src 'self'")],
+            ' nonce="abc"',
+            id="allowed by nonce",
+        ),
+        pytest.param("", [(POLICY, "script-src 'none'")], None, id="forbidden script"),
+        pytest.param("", [(POLICY, "connect-src 'none'")], None, id="forbidden beat"),
+        pytest.param(
+            f"<meta http-equiv={POLICY} content=\"script-src 'nonce-xyz'\">",
+            [],
+            ' nonce="xyz"',
+            id="nonce of a meta",
+        ),
+        pytest.param(
+            f"<meta http-equiv={POLICY} content='connect-src https://api.example'>",
+            [],
+            None,
+            id="forbidden by a meta",
+        ),
+    ],
+)
+def test_a_page_whose_policy_forbids_script_or_beat_goes_out_as_it_is_and_that_is_said_once(
+    make, caplog, head, headers, attributes
+):
+    warn_once.cache_clear()
+    timer = make(with_head(head, *headers))
+    answers = [get(timer, environ={"REMOTE_USER": "ada"}) for _ in range(2)]
+    warnings = [each for each in caplog.records if each.levelname == "WARNING"]
+    if attributes is None:
+        assert answers[0].text == answers[1].text == f"<html><head>{head}</head></html>"
+        assert CONTROL not in answers[0].headers
+        assert len(warnings) == 1
+    else:
+        assert attributes + "></script></head>" in tags(answers[0])[0] + "</head>"
+        assert warnings == []
+    assert answers[0].headers.get(POLICY) == (headers[0][1] if headers else None)
 
 
 # --- the script's address ---------------------------------------------------------------------

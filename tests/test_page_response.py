@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
@@ -12,8 +15,10 @@ from wsgiref.validate import validator
 import flask
 import pytest
 
-from pagetimer_wsgi.page import response
-from pagetimer_wsgi.page.response import Headers, Tagged, respond
+from pagetimer_wsgi.page import Headers, response
+from pagetimer_wsgi.page.coding import CodingError
+from pagetimer_wsgi.page.once import warn_once
+from pagetimer_wsgi.page.response import Tagged, respond
 
 TAG = b"<script></script>"
 PAGE = b"<!doctype html><head></head><p>a</p>"
@@ -53,7 +58,7 @@ class Server:
 
     def dress(self, headers: Headers) -> Tagged | None:
         self.dressed.append(headers)
-        return Tagged(TAG, [*headers, ("X-Dressed", "1")])
+        return Tagged(lambda said: TAG, [*headers, ("X-Dressed", "1")])
 
     def call(self, application: Application, dress: Any = None) -> Server:
         self.body = respond(application, self.environ, self.start_response, dress or self.dress)
@@ -155,14 +160,14 @@ def test_a_page_gets_the_tag(status: str, content_type: str, method: str) -> Non
 
 NO_PAGES: dict[str, list[tuple[str, str]]] = {
     "JSON": [("Content-Type", "application/json")],
-    "XHTML": [("Content-Type", "application/xhtml+xml")],
+    "XML": [("Content-Type", "application/xml")],
     "no type": [("X-A", "text/html")],
     "two types": [HTML, HTML],
     "longer type": [("Content-Type", "text/html-x")],
     "UTF-16": [("Content-Type", "text/html; charset=utf-16")],
     "UTF-32 in quotes": [("Content-Type", 'text/html; Charset="UTF-32LE"')],
     "ISO-2022-JP": [("Content-Type", "text/html; charset=iso-2022-jp")],
-    "coded": [HTML, ("Content-Encoding", "gzip")],
+    "coded by nobody knows what": [HTML, ("Content-Encoding", "x-new")],
     "attachment": [HTML, ("Content-Disposition", 'Attachment; filename="a.html"')],
     "range": [HTML, ("Content-Range", "bytes 0-1/2")],
     "no-transform": [HTML, ("Cache-Control", "public, No-Transform")],
@@ -305,9 +310,7 @@ def test_a_length_that_is_no_number_is_dropped(value: str) -> None:
     assert (seen.content, seen.header("Content-Length")) == (MARKED, None)
 
 
-@pytest.mark.parametrize(
-    "name", ["Content-MD5", "Digest", "Repr-Digest", "Content-Digest", "Accept-Ranges"]
-)
+@pytest.mark.parametrize("name", ["Content-MD5", "Digest", "Repr-Digest", "Content-Digest"])
 @bodies
 def test_what_was_true_of_the_old_bytes_only_is_dropped(
     name: str, make: Any, chunks: list[bytes]
@@ -317,6 +320,13 @@ def test_what_was_true_of_the_old_bytes_only_is_dropped(
     )
     assert seen.header(name) is None
     assert seen.header("ETag") == '"a"'
+
+
+@bodies
+def test_a_page_is_no_longer_to_be_had_in_ranges(make: Any, chunks: list[bytes]) -> None:
+    seen = Server().run(app(make(chunks), HTML, ("accept-ranges", "bytes")))
+    assert seen.header("Accept-Ranges") == "none"
+    assert Server().run(app(make(chunks), HTML)).header("Accept-Ranges") is None
 
 
 def test_dress_gets_a_copy_of_the_headers_once_when_the_first_chunk_is_there() -> None:
@@ -332,7 +342,7 @@ def test_dress_gets_a_copy_of_the_headers_once_when_the_first_chunk_is_there() -
     def dress(headers: Headers) -> Tagged:
         server.dressed.append(list(headers))
         headers.append(("X-A", "1"))
-        return Tagged(TAG, [HTML])
+        return Tagged(lambda said: TAG, [HTML])
 
     assert server.run(application, dress).sent == [MARKED, PAGE]
     assert server.dressed == [[HTML]]
@@ -348,16 +358,172 @@ def test_a_page_that_dress_leaves_alone_keeps_headers_and_bytes(
     assert (seen.sent, seen.headers) == (chunks, headers)
 
 
-@pytest.mark.parametrize("body", [[], Body()], ids=["list", "iterable"])
-def test_head_is_answered_from_the_headers_without_a_length(body: Any) -> None:
-    headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes"), ("ETag", '"a"')]
-    seen = Server(REQUEST_METHOD="HEAD").run(app(body, *headers))
-    assert seen.headers == [HTML, ("ETag", '"a"'), ("X-Dressed", "1")]
-    assert seen.content == b""
+@pytest.mark.parametrize("make", [list, tuple, stream])
+@pytest.mark.parametrize("chunks", [[], [b""], [PAGE]], ids=["nothing", "empty", "a page"])
+@pytest.mark.parametrize("coding", [[], [("Content-Encoding", "gzip")]], ids=["plain", "gzip"])
+def test_head_is_answered_from_the_headers_without_a_length(
+    make: Any, chunks: list[bytes], coding: Headers
+) -> None:
+    headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes"), ("ETag", '"a"'), *coding]
+    seen = Server(REQUEST_METHOD="HEAD").run(app(make(chunks), *headers))
+    settled = [HTML, ("Accept-Ranges", "none"), ("ETag", '"a"'), *coding, ("X-Dressed", "1")]
+    assert seen.headers == settled
+    assert seen.content == b"".join(chunks)
+    assert not hasattr(seen.body, "__len__"), "servers make a length of what has one"
 
 
-def test_a_body_for_head_passes_as_it_is() -> None:
-    assert Server(REQUEST_METHOD="HEAD").run(app(Body(PAGE))).content == PAGE
+# --- coded pages --------------------------------------------------------------------------------
+
+CODED = ("Content-Encoding", "gzip")
+
+
+def in_parts(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("size", [1, 20, 10_000])
+def test_a_coded_list_comes_back_as_long_and_with_its_exact_length(size: int) -> None:
+    chunks = in_parts(gzip.compress(PAGE), size)
+    seen = Server().call(app(chunks, HTML, CODED, length(gzip.compress(PAGE))))
+    assert isinstance(seen.body, list)
+    assert len(seen.body) == len(chunks)
+    coded = b"".join(seen.body)
+    assert gzip.decompress(coded) == MARKED
+    assert (seen.header("Content-Length"), seen.header(*CODED[:1])) == (str(len(coded)), "gzip")
+
+
+def test_a_coded_stream_goes_on_in_its_coding_and_each_chunk_can_be_read_at_once() -> None:
+    coder = zlib.compressobj(wbits=31)
+    pieces = [b"<html><head><title>a", b"</title></head>", b"<p>one", b"<p>two"]
+    coded = [coder.compress(piece) + coder.flush(zlib.Z_SYNC_FLUSH) for piece in pieces]
+    coded[-1] += coder.flush()
+    seen = Server().run(app(Body(*coded), HTML, CODED, length(b"".join(coded))))
+    reader = zlib.decompressobj(31)
+    assert [reader.decompress(chunk) for chunk in seen.sent] == [
+        b"<html><head><title>a",
+        b"</title>" + TAG + b"</head>",
+        b"<p>one",
+        b"<p>two",
+    ][: len(pieces)] + [b""] * (len(seen.sent) - len(pieces))
+    assert reader.eof
+    assert seen.header("Content-Length") is None
+
+
+def test_a_coded_stream_whose_first_chunk_is_all_keeps_an_exact_length() -> None:
+    coded = gzip.compress(PAGE)
+    seen = Server().run(app(Body(coded), HTML, CODED, length(coded)))
+    assert gzip.decompress(seen.content) == MARKED
+    assert seen.header("Content-Length") == str(len(seen.content))
+
+
+@pytest.mark.parametrize("make", [list, stream])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"<p>a fragment"), b"no gzip at all", gzip.compress(PAGE)[:-12] + b"broken"],
+    ids=["fragment", "not coded so", "broken"],
+)
+def test_a_coded_body_in_whose_first_chunk_nothing_changes_keeps_its_bytes_and_headers(
+    make: Any, content: bytes
+) -> None:
+    headers = [HTML, CODED, length(content), ("Accept-Ranges", "bytes")]
+    seen = Server().run(app(make([content]), *headers))
+    assert (seen.sent, seen.headers) == ([content], headers)
+
+
+def test_a_coded_page_without_a_place_in_the_end_is_the_same_when_decoded() -> None:
+    page = b"<html><!-- never closed" + b"x" * 1000
+    seen = Server().run(app(Body(*in_parts(gzip.compress(page, 0), 100)), HTML, CODED))
+    assert gzip.decompress(seen.content) == page
+
+
+def test_a_coded_stream_that_breaks_later_ends_there_with_an_error_to_the_server() -> None:
+    coder = zlib.compressobj(wbits=31)
+    first = coder.compress(b"<html><title>") + coder.flush(zlib.Z_SYNC_FLUSH)
+    body = Body(first, b"this is not deflate", b"nor this")
+    server = Server()
+    with pytest.raises(CodingError):
+        server.run(app(body, HTML, CODED))
+    assert zlib.decompressobj(31).decompress(server.content) == b"<html><title>"
+    assert body.closed == 1
+    assert list(server.body) == [], "nothing of the old coding follows"
+
+
+def test_a_coded_stream_that_is_cut_off_stays_cut_off() -> None:
+    chunks = in_parts(gzip.compress(b"<html><head></head>" + b"a" * 99, 0), 30)[:-1]
+    seen = Server().run(app(Body(*chunks), HTML, CODED))
+    reader = zlib.decompressobj(31)
+    assert reader.decompress(seen.content).startswith(b"<html><head>" + TAG + b"</head>a")
+    assert not reader.eof
+
+
+def test_a_coding_that_is_not_known_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    warn_once.cache_clear()
+    for _ in range(3):
+        Server().run(app([PAGE], HTML, ("Content-Encoding", "x-new")))
+    (record,) = caplog.records
+    assert "x-new" in record.getMessage()
+
+
+def test_xhtml_is_read_by_the_rules_of_xml() -> None:
+    page = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head></html>'
+    kind = ("Content-Type", "application/xhtml+xml; charset=utf-8")
+    assert Server().run(app([page], kind)).content == page.replace(b"</head>", TAG + b"</head>")
+    assert Server().run(app([MARKED[:21]], kind)).content == MARKED[:21], "nothing is implied"
+
+
+# --- single servers -----------------------------------------------------------------------------
+
+
+def test_granian_gets_status_and_headers_when_the_application_returns() -> None:
+    server = Server(SERVER_SOFTWARE="Granian").call(
+        app(Body(PAGE), HTML, length(PAGE), ("Accept-Ranges", "bytes"))
+    )
+    assert server.headers == [HTML, ("Accept-Ranges", "none"), ("X-Dressed", "1")]
+    assert list(server.body) == [MARKED]
+
+
+def test_granian_gets_a_list_with_its_exact_length() -> None:
+    server = Server(SERVER_SOFTWARE="Granian").call(app([PAGE], HTML))
+    assert server.header("Content-Length") == str(len(MARKED))
+    assert server.body == [MARKED]
+
+
+def test_what_starts_too_late_for_granian_passes_untouched() -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [HTML])
+        yield PAGE
+
+    server = Server(SERVER_SOFTWARE="Granian").run(application)
+    assert (server.content, server.headers, server.dressed) == (PAGE, [HTML], [])
+
+
+@pytest.mark.parametrize(
+    ("options", "keeps"),
+    [
+        ({"http11-socket": b"127.0.0.1:8000"}, True),
+        ({"protocol": b"http11"}, True),
+        ({"socket-protocol": b"http11"}, True),
+        ({"http-socket": b"127.0.0.1:8000"}, False),
+    ],
+    ids=str,
+)
+def test_uwsgis_http11_socket_never_loses_a_length_and_that_is_said_once(
+    options: dict[str, bytes],
+    keeps: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warn_once.cache_clear()
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+    chunks = [b"<html><head>", b"</head>"]
+    for _ in range(2):
+        server = Server(**{"uwsgi.version": "2.0.31"})
+        server.run(app(Body(*chunks), HTML, length(b"".join(chunks))))
+        assert (server.header("Content-Length") == "19", server.sent == chunks) == (keeps, keeps)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * keeps
+    assert all("--http11-socket" in record.getMessage() for record in caplog.records)
+    at_once = Server(**{"uwsgi.version": "2.0.31"}).run(app(Body(PAGE), HTML, length(PAGE)))
+    assert at_once.content == MARKED
 
 
 # --- errors of ours -----------------------------------------------------------------------------
@@ -379,7 +545,7 @@ def test_an_error_of_ours_yields_the_applications_own_response(
     if at == "scanner":
         monkeypatch.setattr(response.Scanner, "_scan", fail)
     if at == "judge":
-        monkeypatch.setattr(response, "is_page", fail)
+        monkeypatch.setattr(response, "kind_of", fail)
     headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
     seen = Server().run(app(make(chunks), *headers), fail if at == "dress" else None)
     assert (seen.sent, seen.headers) == (chunks, headers)

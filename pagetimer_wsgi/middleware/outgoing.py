@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from ..page.response import Headers, Tagged
-from ..page.tag import LazyTag, base_address, make_tag
-from ..who.keys import KeyRing, NoSecret
+from ..page import Headers
+from ..page.address import base_address, leads_away, page_origin
+from ..page.caches import caching, make_private, with_token
+from ..page.once import warn_once
+from ..page.policy import Verdict, judge
+from ..page.response import Tagged
+from ..page.said import Said
+from ..page.tag import LazyTag, Tag
+from ..page.validators import mark, mark_again, turn_back
+from ..who.keys import KeyRing, Keys, NoSecret
 from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign
 
-_UNCACHED = frozenset({"no-cache", "max-age=0", "must-revalidate"})
-# Caches that have a header of their own do not ask Cache-Control (RFC 9213 and before it).
-_OTHER_CACHES = re.compile(
-    r".*surrogate-control|.*cdn-cache-control|x-accel-expires|edge-control|x-litespeed-cache-control"
-)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,22 @@ class TagMaker:
 
     def base(self, environ: Environ) -> str:
         """Return the address of ``prefix`` for the request as it stands in environ."""
-        return self._base(environ.get("SCRIPT_NAME", ""), environ)
+        return self.tag(environ.get("SCRIPT_NAME", ""), environ).address
 
-    def _base(self, script_name: str, environ: Environ) -> str:
+    def tag(self, script_name: str, environ: Environ) -> Tag:
+        """Return the tag of a mount.
+
+        :param script_name: SCRIPT_NAME as it was before the application ran
+        """
         outer = environ.get("HTTP_X_FORWARDED_PREFIX", "") if self.trusted_proxies else ""
-        return base_address(script_name, self.prefix, self.url, outer)
+        return _tag(script_name, self.prefix, self.url, outer, self.version, self.options)
+
+
+@lru_cache(maxsize=256)
+def _tag(
+    script_name: str, prefix: str, url: str | None, outer: str, version: str, options: str
+) -> Tag:
+    return Tag(base_address(script_name, prefix, url, outer), version, options)
 
 
 class Outgoing:
@@ -57,15 +70,22 @@ class Outgoing:
         self._environ = environ
         self._script_name: str = environ.get("SCRIPT_NAME", "")
         self._path: str = self._script_name + environ.get("PATH_INFO", "")
+        self._credentials = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_AUTHORIZATION", "")
         self._start_response = start_response
         self._sent: Headers | None = None
-        self._needs_private = False
+        self._late_token = False
+        self._marked: dict[str, str] = {}  # ETags turned back, and as what the client knows them
         self._lazy = environ["pagetimer.tag"] = LazyTag(self._late_tag)
+        for condition in _CONDITIONS:
+            if condition in environ:
+                self._turn_back(condition)
 
     def start_response(self, status: str, headers: Headers, *exc_info: Any) -> Any:
-        """Hand status and headers on; a page that got a token by hand leaves shared caches."""
-        if self._needs_private:
-            headers = make_private(headers)
+        """Hand status and headers on, with what a token by hand or a turned ETag asks of them."""
+        if self._late_token:
+            headers = mark(make_private(headers), self._version(with_token=True))
+        if self._marked and status.startswith("304"):
+            headers = self._not_modified(headers)
         self._sent = headers
         return self._start_response(status, headers, *exc_info)
 
@@ -75,12 +95,40 @@ class Outgoing:
             return None
         self._lazy.used = True
         pair = self._pair()
-        if pair.user in self._maker.exclude_users:
+        if pair.user in self._maker.exclude_users or self._judge(headers).missing:
             return None
         token = ""
-        if pair != (None, None) and may_carry_token(headers):
+        if pair != (None, None) and caching(headers).may_carry_token:
             token = self._token(pair)
-        return Tagged(self._tag(token), with_token(headers) if token else headers)
+        if token:
+            headers = with_token(headers)
+        headers = mark(headers, self._version(bool(token)))
+        return Tagged(lambda said: self._place(said, headers, token), headers)
+
+    def _place(self, said: Said, headers: Headers, token: str) -> bytes:
+        """Return the markup for a head that has said so much, or nothing."""
+        tag = self._tag()
+        if (
+            said.base is not None
+            and tag.address.startswith("/")
+            and leads_away(said.base, self._origin())
+        ):
+            warn_once(
+                "a page goes out without the tag: its <base href> leads to another origin;"
+                " set the option url to the whole address of the prefix, with https:// and host"
+            )
+            return b""
+        verdict = self._judge(headers, said.policies)
+        return tag.markup(token, verdict.nonce) if not verdict.missing else b""
+
+    def _judge(self, headers: Headers, metas: Sequence[str] = ()) -> Verdict:
+        """Return what the page's own policies say of the tag."""
+        nonce = self._environ.get("pagetimer.nonce")
+        address = self._tag().address
+        verdict = judge(headers, metas, self._origin(), address, nonce and str(nonce))
+        if verdict.missing:
+            warn_once(f"a page goes out without the tag: {verdict.missing}")
+        return verdict
 
     def _late_tag(self) -> str:
         """Return the markup of ``pagetimer.tag``; a template that asks for it never fails."""
@@ -96,10 +144,39 @@ class Outgoing:
             return ""
         token = ""
         # Once the headers are out they must forbid shared caches by themselves.
-        if pair != (None, None) and (self._sent is None or forbids_sharing(self._sent)):
+        if pair != (None, None) and (self._sent is None or caching(self._sent).forbids_sharing):
             token = self._token(pair)
-            self._needs_private = bool(token)
-        return self._tag(token).decode()
+            self._late_token = bool(token)
+        nonce = self._environ.get("pagetimer.nonce")
+        return self._tag().markup(token, nonce and str(nonce)).decode()
+
+    def _turn_back(self, condition: str) -> None:
+        """Take our marks off the ETags that the client has; the application knows no marks."""
+        try:
+            if self._maker.inject and self._is_measured():
+                value = self._environ[condition]
+                self._environ[condition], marked = turn_back(value, self._is_current)
+                self._marked.update(marked)
+        except Exception as error:
+            self._maker.say("etag", f"a condition goes on as it came: {error!r}")
+
+    def _is_current(self, version: str) -> bool:
+        return version in (self._version(with_token=False), self._version(with_token=True))
+
+    def _version(self, with_token: bool) -> str:
+        """Return what of ours is in a page, as hex digits; with a token, for whom too."""
+        fingerprint = self._tag().fingerprint
+        keys = self._keys() if with_token else None
+        return fingerprint + keys.validator(*self._credentials) if keys else fingerprint
+
+    def _not_modified(self, headers: Headers) -> Headers:
+        """Return the headers of a 304 as those of the page that it speaks of were."""
+        own = self._version(with_token=True) + '"'
+        if caching(headers).may_carry_token and any(
+            etag.endswith(own) for etag in self._marked.values()
+        ):
+            headers = with_token(headers)
+        return mark_again(headers, self._marked)
 
     def _is_measured(self) -> bool:
         if self._environ.get("pagetimer.skip"):
@@ -114,10 +191,8 @@ class Outgoing:
             return Pair()
 
     def _token(self, pair: Pair) -> str:
-        try:
-            keys = self._maker.key_ring.get()
-        except NoSecret as error:
-            self._maker.say("secret", str(error))
+        keys = self._keys()
+        if keys is None:
             return ""
         route = self._environ.get("pagetimer.route")
         session = keys.session_key(pair.session) if pair.session else None
@@ -125,11 +200,18 @@ class Outgoing:
         named = Token(pair.user, session, route and str(route), path, int(time.time()))
         return sign(keys, named)
 
-    def _tag(self, token: str) -> bytes:
-        maker = self._maker
-        nonce = self._environ.get("pagetimer.nonce")
-        address = maker._base(self._script_name, self._environ)
-        return make_tag(address, maker.version, token, maker.options, nonce and str(nonce))
+    def _keys(self) -> Keys | None:
+        try:
+            return self._maker.key_ring.get()
+        except NoSecret as error:
+            self._maker.say("secret", str(error))
+            return None
+
+    def _tag(self) -> Tag:
+        return self._maker.tag(self._script_name, self._environ)
+
+    def _origin(self) -> str:
+        return page_origin(self._environ, self._maker.trusted_proxies)
 
     def _plain_path(self) -> bytes:
         """Return the path that the browser shows, without percent-encoding."""
@@ -139,56 +221,3 @@ class Outgoing:
             outer = outer.rstrip("/").encode("latin-1", "replace")
             path = path if path.startswith(outer + b"/") else outer + path
         return path
-
-
-def may_carry_token(headers: Headers) -> bool:
-    """Tell whether no shared cache may keep the page, or would once it says ``private``."""
-    if forbids_sharing(headers):
-        return True
-    if any(_OTHER_CACHES.fullmatch(name.lower()) for name, _ in headers):
-        return False
-    names = {name.lower() for name, _ in headers}
-    if "expires" in names:
-        return False
-    return _UNCACHED.issuperset(_directives(headers))
-
-
-def forbids_sharing(headers: Headers) -> bool:
-    """Tell whether the headers keep a response out of every shared cache (RFC 9111, 5.2.2)."""
-    if any(_OTHER_CACHES.fullmatch(name.lower()) for name, _ in headers):
-        return False
-    return not {"private", "no-store"}.isdisjoint(_directives(headers))
-
-
-def with_token(headers: Headers) -> Headers:
-    """Return the headers of a page that carries a token: private, and never revalidated."""
-    kept = [pair for pair in headers if pair[0].lower() not in ("last-modified", "etag")]
-    if forbids_sharing(kept):
-        return kept
-    directives = [*_directives(kept), "private"]
-    kept = [pair for pair in kept if pair[0].lower() != "cache-control"]
-    return [*kept, ("Cache-Control", ", ".join(directives))]
-
-
-def make_private(headers: Headers) -> Headers:
-    """Return headers that no shared cache may keep: ``private`` for ``public`` and s-maxage."""
-    dropped = ("cache-control", "last-modified", "etag")
-    directives = [
-        directive
-        for directive in _directives(headers)
-        if directive.partition("=")[0] not in ("public", "s-maxage", "private")
-    ]
-    kept = [
-        (name, value)
-        for name, value in headers
-        if name.lower() not in dropped and not _OTHER_CACHES.fullmatch(name.lower())
-    ]
-    return [*kept, ("Cache-Control", ", ".join([*directives, "private"]))]
-
-
-def _directives(headers: Headers) -> list[str]:
-    """Return the directives of all Cache-Control headers, lowered; what is quoted is no word."""
-    values = [
-        _QUOTED.sub('""', value) for name, value in headers if name.lower() == "cache-control"
-    ]
-    return [part.strip().lower() for part in ",".join(values).split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""Which responses are pages, what becomes of their headers, and PEP 3333 around the scanner.
+"""PEP 3333 around the scanner: one response, from the application to the server.
 
 Reads environ directly: this runs on every request of the wrapped application.
 """
@@ -6,24 +6,28 @@ Reads environ directly: this runs on every request of the wrapped application.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from . import Headers
+from .coded import CodedScanner
 from .head import Scanner
+from .kind import Kind, kind_of
+from .servers import must_keep_length, takes_headers_at_return
+from .xhtml import XmlScanner
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from .said import Said
+
     ExceptionInformation = (
         tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
     )
-    Page = tuple[str, list[tuple[str, str]], ExceptionInformation | None]
 
-Headers = list[tuple[str, str]]
 Write = Callable[[bytes], object]
 
 log = logging.getLogger("pagetimer")
@@ -33,37 +37,23 @@ log = logging.getLogger("pagetimer")
 class Tagged:
     """What goes into one page.
 
-    :param tag: the markup that is put before the end of the head
+    :param tag: gives the markup that is put before the end of the head, or nothing, for what
+        the head has said before
     :param headers: the page's headers, with what the tag asks of them; the length, digests and
         ranges of the body are settled here
     """
 
-    tag: bytes
+    tag: Callable[[Said], bytes]
     headers: Headers
 
 
 Dress = Callable[[Headers], "Tagged | None"]
+AnyScanner = Scanner | XmlScanner | CodedScanner
 
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST"))
-# 200, and what the application says when it cannot; all else has no body to show, or a part of one.
-_PAGE_STATUS = re.compile(r"200|[45][0-9][0-9]")
-# Labels of encodings in which the bytes of `<` may be half of a letter (WHATWG Encoding, 4.2).
-_FOREIGN_CHARSET = re.compile(
-    r"""charset\s*=\s*["']?\s*(?:utf-?(?:16|32)|ucs-?[24]|(?:cs)?unicode(?:feff|fffe)?(?![\w-])"""
-    r"""|iso-10646|(?:cs)?iso-?2022)"""
-)
-# The server sends a file instead of the body.
-_HANDED_OVER = frozenset(("x-sendfile", "x-accel-redirect", "x-litespeed-location"))
 # True of the application's bytes only.
 _OF_THE_BODY = frozenset(
-    (
-        "accept-ranges",
-        "content-digest",
-        "content-length",
-        "content-md5",
-        "digest",
-        "repr-digest",
-    )
+    ("content-digest", "content-length", "content-md5", "digest", "repr-digest")
 )
 
 
@@ -81,61 +71,46 @@ def respond(
     """
     if environ.get("REQUEST_METHOD") not in _PAGE_METHODS or environ.get("HTTP_UPGRADE"):
         return application(environ, start_response)
-    exchange = _Exchange(start_response, dress, environ["REQUEST_METHOD"] == "HEAD")
+    exchange = _Exchange(environ, start_response, dress)
     return exchange.body(application(environ, exchange.start))
-
-
-def is_page(status: str, headers: Headers) -> bool:
-    """Whether a response is a whole HTML document whose bytes may be changed."""
-    if not _PAGE_STATUS.match(status):
-        return False
-    types = [value for name, value in headers if name.lower() == "content-type"]
-    return len(types) == 1 and _is_html(types[0]) and not any(_forbids(*each) for each in headers)
-
-
-def _is_html(content_type: str) -> bool:
-    media_type, _, parameters = content_type.lower().partition(";")
-    return media_type.strip() == "text/html" and not _FOREIGN_CHARSET.search(parameters)
-
-
-def _forbids(name: str, value: str) -> bool:
-    name, value = name.lower(), value.strip().lower()
-    if name == "content-encoding":
-        return value not in ("", "identity")
-    if name == "content-disposition":
-        return value.partition(";")[0].strip() == "attachment"
-    if name == "cache-control":
-        return "no-transform" in (directive.strip() for directive in value.split(","))
-    return name == "content-range" or name in _HANDED_OVER
-
-
-def _length(headers: Headers) -> int | None:
-    """The body's bytes, if the application says one number."""
-    values = [value.strip() for name, value in headers if name.lower() == "content-length"]
-    if len(values) == 1 and values[0].isascii() and values[0].isdecimal():
-        return int(values[0])
-    return None
 
 
 def _settled(headers: Headers, length: int | None) -> Headers:
     """The headers of a page whose bytes changed; `length` in bytes, None where it is unknown."""
-    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
-    if length is not None:
+    kept = [
+        (name, "none" if name.lower() == "accept-ranges" else value)
+        for name, value in headers
+        if name.lower() not in _OF_THE_BODY
+    ]
+    if length is not None and not any(name.lower() == "transfer-encoding" for name, _ in kept):
         kept.append(("Content-Length", str(length)))
     return kept
+
+
+class _Page(NamedTuple):
+    """What the application said of a page."""
+
+    status: str
+    headers: Headers
+    exc_info: ExceptionInformation | None
+    kind: Kind
 
 
 class _Exchange:
     """One request: what the application has said, and what of it has gone on to the server."""
 
-    def __init__(self, start_response: StartResponse, dress: Dress, headers_only: bool) -> None:
+    def __init__(
+        self, environ: WSGIEnvironment, start_response: StartResponse, dress: Dress
+    ) -> None:
+        self._environ = environ
         self._start_response = start_response
         self._dress = dress
-        self._headers_only = headers_only
-        self._page: Page | None = None  # held until its first chunk
+        self._headers_only = environ["REQUEST_METHOD"] == "HEAD"
+        self._page: _Page | None = None  # held until its first chunk
         self._write: Write  # the server's, from when it has begun
         self._started = False  # the server's start_response has been called
-        self._scanner: Scanner | None = None  # while the place is being looked for
+        self._is_theirs = False  # the application's own iterable has gone back
+        self._scanner: AnyScanner | None = None  # while bytes may change
 
     def start(
         self, status: str, headers: Headers, exc_info: ExceptionInformation | None = None
@@ -144,8 +119,9 @@ class _Exchange:
         if self._page and not exc_info:
             raise AssertionError("start_response was called again without exc_info")
         self._page = None
-        if not self._started and self._is_page(status, headers):
-            self._page = status, list(headers), exc_info
+        kind = None if self._started or self._is_theirs else self._kind(status, headers)
+        if kind:
+            self._page = _Page(status, list(headers), exc_info, kind)
             return self.write
         # Where the server has begun, it alone knows whether headers went out; then it raises.
         write = self._forward(status, headers, exc_info)
@@ -162,65 +138,105 @@ class _Exchange:
 
     def body(self, result: Iterable[bytes]) -> Iterable[bytes]:
         """What the server iterates over, made of what the application returned."""
-        if self._started and not self._scanner:
-            return result
-        if self._page and isinstance(result, (list, tuple)):
+        at_once = takes_headers_at_return(self._environ)
+        if self._page is None:
+            # Where headers are taken now, what the application says later is never heard.
+            self._is_theirs = self.passes or (at_once and not self._started)
+            return result if self._is_theirs else _Body(self, result)
+        if isinstance(result, (list, tuple)) and not self._headers_only:
             return self._open(self._page, result, ended=True)
+        if at_once:
+            self._open(self._page, [])
         return _Body(self, result)
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing that is still to come can change."""
+        return self._started and not self._scanner
 
     def chunk(self, chunk: bytes) -> bytes:
         """What goes out for one chunk of the application's."""
         if self._page:
             return self._open(self._page, [chunk])[0]
         scanner = self._scanner
-        return _guarded(scanner, lambda: scanner.feed(chunk)) if scanner else chunk
+        if scanner is None:
+            return chunk
+        out = self._guarded(scanner, lambda: scanner.feed(chunk))
+        if scanner.done and not isinstance(scanner, CodedScanner):
+            self._scanner = None
+        return out
 
     def end(self) -> bytes:
         """What goes out when the application's body has ended."""
         if self._page:
             self._open(self._page, [], ended=True)
-        return _guarded(self._scanner, self._scanner.close) if self._scanner else b""
+        scanner, self._scanner = self._scanner, None
+        return self._guarded(scanner, scanner.close) if scanner else b""
 
-    def _is_page(self, status: str, headers: Headers) -> bool:
+    def _kind(self, status: str, headers: Headers) -> Kind | None:
         try:
-            return is_page(status, headers)
+            return kind_of(status, headers)
         except Exception:
             log.exception("a response cannot be judged and goes out as it is")
-            return False
+            return None
 
-    def _open(self, page: Page, chunks: Sequence[bytes], ended: bool = False) -> Sequence[bytes]:
+    def _open(self, page: _Page, chunks: Sequence[bytes], ended: bool = False) -> Sequence[bytes]:
         """Let the held page begin; return as many chunks as came in."""
         self._page = None
-        status, headers, exc_info = page
         try:
-            sent, out = self._settle(headers, chunks, ended)
+            headers, out = self._settle(page, chunks, ended)
         except Exception:
             log.exception("a page goes out without its tag")
-            sent, out = headers, chunks
-        self._forward(status, sent, exc_info)
+            headers, out = page.headers, chunks
+        self._forward(page.status, headers, page.exc_info)
         return out
 
     def _settle(
-        self, headers: Headers, chunks: Sequence[bytes], ended: bool
+        self, page: _Page, chunks: Sequence[bytes], ended: bool
     ) -> tuple[Headers, Sequence[bytes]]:
         """The headers and first chunks of a page, the application's own where nothing changes."""
-        tagged = self._dress(list(headers))
+        tagged = self._dress(list(page.headers))
         if tagged is None:
-            return headers, chunks
+            return page.headers, chunks
         if self._headers_only:
             return _settled(tagged.headers, None), chunks
-        scanner = Scanner(lambda: tagged.tag)
+        scanner = self._scanner_for(page.kind, tagged.tag)
         out = [scanner.feed(chunk) for chunk in chunks]
-        length = _length(headers)
-        if ended or length == sum(map(len, chunks)):
+        came = sum(map(len, chunks))
+        whole = ended or page.kind.length == came
+        if whole:
             out[-1:] = [b"".join((*out[-1:], scanner.close()))]
-        if scanner.found:
-            return _settled(tagged.headers, length and length + len(tagged.tag)), out
-        if scanner.done:
-            return headers, chunks
-        settled = _settled(tagged.headers, None)
-        self._scanner = scanner
-        return settled, out
+        cut_off = whole and isinstance(scanner, CodedScanner) and not scanner.is_whole
+        if cut_off or (scanner.done and not scanner.found):
+            return page.headers, chunks
+        length = None
+        if whole:
+            length = sum(map(len, out))
+        elif page.kind.coding or not scanner.done:
+            self._scanner = scanner
+        elif page.kind.length is not None:
+            length = page.kind.length + sum(map(len, out)) - came
+        if length is None and page.kind.length is not None and must_keep_length(self._environ):
+            self._scanner = None
+            return page.headers, chunks
+        return _settled(tagged.headers, length), out
+
+    def _scanner_for(self, kind: Kind, tag: Callable[[Said], bytes]) -> AnyScanner:
+        scanner = kind.scanner(tag)
+        return CodedScanner(scanner, kind.coding) if kind.coding else scanner
+
+    def _guarded(self, scanner: AnyScanner, step: Callable[[], bytes]) -> bytes:
+        """What the step gives; if it fails, the application's bytes and no more scanning.
+
+        A page that was coded anew cannot go on in its old coding: there the server is told.
+        """
+        if isinstance(scanner, CodedScanner):
+            return step()
+        try:
+            return step()
+        except Exception:
+            log.exception("a page goes out without its tag")
+            return scanner.release()
 
     def _forward(
         self, status: str, headers: Headers, exc_info: ExceptionInformation | None
@@ -233,15 +249,6 @@ class _Exchange:
         return write
 
 
-def _guarded(scanner: Scanner, step: Callable[[], bytes]) -> bytes:
-    """What the step gives; if it fails, the application's bytes and no more scanning."""
-    try:
-        return step()
-    except Exception:
-        log.exception("a page goes out without its tag")
-        return scanner.release()
-
-
 class _Body:
     """The iterable of a page: one chunk for each of the application's, and what is left over."""
 
@@ -249,6 +256,7 @@ class _Body:
         self._exchange = exchange
         self._result = result
         self._chunks: Iterator[bytes] | None = None  # begun when the server asks
+        self._passes = False  # nothing is to be done any more
         self._ended = False
         self._closed = False
 
@@ -260,12 +268,23 @@ class _Body:
             raise StopIteration
         if self._chunks is None:
             self._chunks = iter(self._result)
+        if self._passes:
+            return next(self._chunks)
         try:
             chunk = next(self._chunks)
         except StopIteration:
             self._ended = True
             return self._rest()
-        return self._exchange.chunk(chunk)
+        return self._pass_on(chunk)
+
+    def _pass_on(self, chunk: bytes) -> bytes:
+        try:
+            out = self._exchange.chunk(chunk)
+        except BaseException:
+            self._ended = True
+            raise
+        self._passes = self._exchange.passes
+        return out
 
     def _rest(self) -> bytes:
         rest = self._exchange.end()
