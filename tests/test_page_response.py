@@ -16,15 +16,32 @@ import flask
 import pytest
 
 from pagetimer_wsgi.page import Headers, response
+from pagetimer_wsgi.page.begin import Tagged
 from pagetimer_wsgi.page.coding import CodingError
+from pagetimer_wsgi.page.head import Scanner
 from pagetimer_wsgi.page.once import warn_once
-from pagetimer_wsgi.page.response import Tagged, respond
+from pagetimer_wsgi.page.response import Exchange
 
 TAG = b"<script></script>"
 PAGE = b"<!doctype html><head></head><p>a</p>"
 MARKED = b"<!doctype html><head>" + TAG + b"</head><p>a</p>"
 HTML = ("Content-Type", "text/html; charset=utf-8")
 Application = Callable[..., Iterable[bytes]]
+
+
+Dress = Callable[[Headers], Tagged | None]
+
+
+class Dressed(Exchange):
+    """An exchange whose pages get what a function says."""
+
+    def __init__(self, environ: Any, start_response: Any, dress: Dress) -> None:
+        super().__init__(environ, start_response)
+        self.dress = dress  # type: ignore[method-assign]
+
+
+def respond(application: Any, environ: Any, start_response: Any, dress: Dress) -> Any:
+    return Dressed(environ, start_response, dress).respond(application)
 
 
 class Server:
@@ -221,7 +238,7 @@ def test_other_statuses_pass_untouched(status: str) -> None:
     [{"REQUEST_METHOD": "PUT"}, {"REQUEST_METHOD": "get"}, {"HTTP_UPGRADE": "websocket"}],
     ids=["PUT", "unknown method", "upgrade"],
 )
-def test_requests_that_ask_for_no_page_meet_the_servers_own_start_response(
+def test_requests_that_ask_for_no_page_are_answered_to_the_server_at_once(
     environ: dict[str, str],
 ) -> None:
     met: list[Any] = []
@@ -232,7 +249,8 @@ def test_requests_that_ask_for_no_page_meet_the_servers_own_start_response(
 
     server = Server(**environ)
     assert server.call(application).body == [PAGE]
-    assert met == [server.start_response]
+    (start_response,) = met
+    assert start_response("200 OK", [HTML]) == server.write
 
 
 def test_a_file_wrapper_survives() -> None:
@@ -543,7 +561,7 @@ def test_an_error_of_ours_yields_the_applications_own_response(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     if at == "scanner":
-        monkeypatch.setattr(response.Scanner, "_scan", fail)
+        monkeypatch.setattr(Scanner, "_scan", fail)
     if at == "judge":
         monkeypatch.setattr(response, "kind_of", fail)
     headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
@@ -559,7 +577,7 @@ def test_an_error_of_ours_before_the_first_changed_byte_loses_no_byte(
     server = Server().call(app(Body(b"<html><hea", b"d><met", b"a><link")))
     chunks = iter(server.body)
     server.sent.append(next(chunks))
-    monkeypatch.setattr(response.Scanner, step, fail)
+    monkeypatch.setattr(Scanner, step, fail)
     server.sent.extend(chunks)
     assert server.content == b"<html><head><meta><link"
     assert len(caplog.records) == 1

@@ -43,20 +43,20 @@ def test_the_fingerprint_changes_with_the_client_and_its_options_not_with_token_
 
 
 class Maker:
-    def make(self):
+    def late_markup(self):
         return "<tag>"
 
 
 def test_a_lazy_tag_becomes_markup_once_when_it_is_first_turned_into_text():
     maker = Maker()
-    lazy = LazyTag(maker.make)
+    lazy = LazyTag(maker)
     assert not lazy.used
     assert (lazy.__html__(), str(lazy), lazy.used) == ("<tag>", "", True)
 
 
 def test_a_lazy_tag_outlives_its_request_as_nothing():
     maker = Maker()
-    lazy = LazyTag(maker.make)
+    lazy = LazyTag(maker)
     del maker
     gc.collect()
     assert str(lazy) == ""

@@ -10,10 +10,11 @@ from typing import Any
 
 from ..page import Headers
 from ..page.address import base_address, leads_away, page_origin
+from ..page.begin import Tagged
 from ..page.caches import caching, make_private, with_token
 from ..page.once import warn_once
 from ..page.policy import Verdict, judge
-from ..page.response import Tagged
+from ..page.response import Exchange
 from ..page.said import Said
 from ..page.tag import LazyTag, Tag
 from ..page.validators import mark, mark_again, turn_back
@@ -62,32 +63,32 @@ def _tag(
     return Tag(base_address(script_name, prefix, url, outer), version, options)
 
 
-class Outgoing:
+class Outgoing(Exchange):
     """The state of one request; made before the application runs, for it may shift paths."""
 
+    _sent: Headers | None = None
+    _late_token = False
+
     def __init__(self, maker: TagMaker, environ: Environ, start_response: Any) -> None:
+        super().__init__(environ, start_response)
         self._maker = maker
-        self._environ = environ
         self._script_name: str = environ.get("SCRIPT_NAME", "")
-        self._path: str = self._script_name + environ.get("PATH_INFO", "")
+        self._path_info: str = environ.get("PATH_INFO", "")
         self._credentials = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_AUTHORIZATION", "")
-        self._start_response = start_response
-        self._sent: Headers | None = None
-        self._late_token = False
         self._marked: dict[str, str] = {}  # ETags turned back, and as what the client knows them
-        self._lazy = environ["pagetimer.tag"] = LazyTag(self._late_tag)
+        self._lazy = environ["pagetimer.tag"] = LazyTag(self)
         for condition in _CONDITIONS:
             if condition in environ:
                 self._turn_back(condition)
 
-    def start_response(self, status: str, headers: Headers, *exc_info: Any) -> Any:
-        """Hand status and headers on, with what a token by hand or a turned ETag asks of them."""
+    def amend(self, status: str, headers: Headers) -> Headers:
+        """Return the headers with what a tag by hand or a turned ETag asks of them."""
         if self._late_token:
             headers = mark(make_private(headers), self._version(with_token=True))
         if self._marked and status.startswith("304"):
             headers = self._not_modified(headers)
         self._sent = headers
-        return self._start_response(status, headers, *exc_info)
+        return headers
 
     def dress(self, headers: Headers) -> Tagged | None:
         """Return the tag for the page that is about to go out, and its headers."""
@@ -98,10 +99,10 @@ class Outgoing:
         if pair.user in self._maker.exclude_users or self._judge(headers).missing:
             return None
         token = ""
-        if pair != (None, None) and caching(headers).may_carry_token:
+        if pair != (None, None) and (said := caching(headers)).may_carry_token:
             token = self._token(pair)
         if token:
-            headers = with_token(headers)
+            headers = with_token(headers, said)
         headers = mark(headers, self._version(bool(token)))
         return Tagged(lambda said: self._place(said, headers, token), headers)
 
@@ -130,7 +131,7 @@ class Outgoing:
             warn_once(f"a page goes out without the tag: {verdict.missing}")
         return verdict
 
-    def _late_tag(self) -> str:
+    def late_markup(self) -> str:
         """Return the markup of ``pagetimer.tag``; a template that asks for it never fails."""
         try:
             return self._markup()
@@ -172,10 +173,9 @@ class Outgoing:
     def _not_modified(self, headers: Headers) -> Headers:
         """Return the headers of a 304 as those of the page that it speaks of were."""
         own = self._version(with_token=True) + '"'
-        if caching(headers).may_carry_token and any(
-            etag.endswith(own) for etag in self._marked.values()
-        ):
-            headers = with_token(headers)
+        said = caching(headers)
+        if said.may_carry_token and any(etag.endswith(own) for etag in self._marked.values()):
+            headers = with_token(headers, said)
         return mark_again(headers, self._marked)
 
     def _is_measured(self) -> bool:
@@ -215,7 +215,7 @@ class Outgoing:
 
     def _plain_path(self) -> bytes:
         """Return the path that the browser shows, without percent-encoding."""
-        path = self._path.encode("latin-1", "replace")
+        path = (self._script_name + self._path_info).encode("latin-1", "replace")
         if self._maker.trusted_proxies:
             outer = self._environ.get("HTTP_X_FORWARDED_PREFIX", "").partition(",")[0].strip()
             outer = outer.rstrip("/").encode("latin-1", "replace")

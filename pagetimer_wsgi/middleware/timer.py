@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..ini import read_ini
-from ..page.response import respond
 from ..settings import Settings, read
 from .outgoing import Outgoing
 from .parts import Parts
@@ -64,8 +63,7 @@ class PageTimer:
         try:
             if parts.reserved.has(environ.get("PATH_INFO", "")):
                 return parts.reserved(environ, start_response)
-            page = Outgoing(parts.tags, environ, start_response)
-            return respond(self.application, environ, page.start_response, page.dress)
+            return Outgoing(parts.tags, environ, start_response).respond(self.application)
         finally:
             parts.writer.start()
 

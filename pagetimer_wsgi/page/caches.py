@@ -61,14 +61,16 @@ def caching(headers: Headers) -> Caching:
     return Caching(directives, expires, elsewhere)
 
 
-def with_token(headers: Headers) -> Headers:
-    """Return the headers of a page that may carry a token: ``private``, no Last-Modified."""
-    found = caching(headers)
+def with_token(headers: Headers, said: Caching) -> Headers:
+    """Return the headers of a page that carries a token: ``private``, no Last-Modified.
+
+    :param said: what they say to caches, as :func:`caching` tells; it lets them carry a token
+    """
     kept = [pair for pair in headers if pair[0].lower() != "last-modified"]
-    if found.forbids_sharing:
+    if said.forbids_sharing:
         return kept
     kept = [pair for pair in kept if pair[0].lower() != "cache-control"]
-    return [*kept, ("Cache-Control", ", ".join([*found.directives, "private"]))]
+    return [*kept, ("Cache-Control", ", ".join([*said.directives, "private"]))]
 
 
 def make_private(headers: Headers) -> Headers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from . import Headers
@@ -25,6 +26,7 @@ _FOREIGN_CHARSET = re.compile(
 )
 # The server sends a file instead of the body, or the body is but a part.
 _NO_BODY = frozenset(("content-range", "x-accel-redirect", "x-litespeed-location", "x-sendfile"))
+_TELLING = _NO_BODY | {"cache-control", "content-disposition", "content-encoding", "content-length"}
 
 
 class Kind(NamedTuple):
@@ -42,15 +44,14 @@ class Kind(NamedTuple):
 
 def kind_of(status: str, headers: Headers) -> Kind | None:
     """Return what kind of page a response is; None, if its bytes are not to be changed."""
-    if not _STATUS.match(status):
-        return None
     types = [value for name, value in headers if name.lower() == "content-type"]
     scanner = _scanner(types[0]) if len(types) == 1 else None
-    if scanner is None:
+    if scanner is None or not _STATUS.match(status):
         return None
     said: dict[str, list[str]] = {}
     for name, value in headers:
-        said.setdefault(name.lower(), []).append(value.strip().lower())
+        if (lowered := name.lower()) in _TELLING:
+            said.setdefault(lowered, []).append(value.strip().lower())
     if _forbid(said):
         return None
     name = _coding_name(said)
@@ -64,6 +65,7 @@ def kind_of(status: str, headers: Headers) -> Kind | None:
     return Kind(scanner, coding, _length(said))
 
 
+@lru_cache(maxsize=256)
 def _scanner(content_type: str) -> type[Scanner] | type[XmlScanner] | None:
     media_type, _, parameters = content_type.lower().partition(";")
     scanner = _SCANNERS.get(media_type.strip())

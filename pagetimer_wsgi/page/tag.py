@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from importlib.resources import files
+from typing import Protocol
 
 MARK = "data-pagetimer"
 """The attribute that holds the token, and by which the tag is known."""
@@ -88,22 +88,31 @@ def client_options(
     return options
 
 
+class Late(Protocol):
+    """What can give a tag late."""
+
+    def late_markup(self) -> str:
+        """Return the markup, as much as is known by now."""
+
+
 class LazyTag:
     """``pagetimer.tag``: becomes markup when it is first turned into text.
 
-    :param make: a method that gives the markup; called once. It is held weakly, for environ
-        holds this object, and the method's object holds environ
+    :param late: gives the markup, once. It is held weakly, for environ holds this object, and
+        what gives the markup holds environ
     """
 
-    def __init__(self, make: Callable[[], str]) -> None:
-        self._make = weakref.WeakMethod(make)
+    __slots__ = ("_late", "used")
+
+    def __init__(self, late: Late) -> None:
+        self._late = weakref.ref(late)
         self.used = False
 
     def __str__(self) -> str:
         if self.used:  # a page gets one tag
             return ""
         self.used = True
-        make = self._make()
-        return make() if make else ""
+        late = self._late()
+        return late.late_markup() if late else ""
 
     __html__ = __str__

@@ -33,7 +33,9 @@ CONTROLS = bytes(set(range(0x20)) - {0x09, 0x0A, 0x0D})  # 2.2
 
 # The stretches in which markup means nothing, and what ends them.
 STRETCHES = {"comment": b"-->", "section": b"]]>", "instruction": b"?>"}
-# A tag ends at the first `>` outside quotes: what to look for, by the quote that is open.
+# A tag ends at the first `>` outside quotes. In an unfinished one: what to look for, by the
+# quote that is open.
+WHOLE_TAG = re.compile(rb"""<[^"'<>]*(?:(?:"[^"<]*"|'[^'<]*')[^"'<>]*)*>""")
 NOTABLE = {
     b"": re.compile(rb"""["'<>]"""),
     b'"': re.compile(rb'["<]'),
@@ -77,7 +79,7 @@ class XmlScanner:
         self._read = 0  # bytes of the unfinished tag, and the quote that is open there
         self._quote = b""
         self._open: list[str] = []  # elements, by namespace, local name and prefix
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")()
         self._parser: expat.XMLParserType | None = None
 
     def feed(self, chunk: bytes) -> bytes:
@@ -87,6 +89,7 @@ class XmlScanner:
         self._held += chunk
         try:
             at = self._scan(self._held)
+            self._judge(self._held[:at])
         except (_Doubt, expat.ExpatError, UnicodeError):
             return self.release()
         if self._is_place:
@@ -120,14 +123,12 @@ class XmlScanner:
         if self._at_start:
             return 0
         while at < len(data) and (to := self._step(data, at)) > at:
-            self._judge(data[at:to])
-            if self._is_place:
-                break
             at = to
         return at
 
     def _judge(self, data: bytearray) -> None:
-        self._decoder.decode(data)
+        """What goes out is characters, and a letter does not end in the middle of the place."""
+        self._decoder.decode(data, self._is_place)
         if len(data.translate(None, CONTROLS)) < len(data):
             raise _Doubt
 
@@ -194,10 +195,12 @@ class XmlScanner:
         if end is None:
             return at
         self._parse(bytes(data[at:end]))
-        return end
+        return at if self._is_place else end
 
     def _end_of_tag(self, data: bytearray, at: int) -> int | None:
         """Where the tag at `at` ends; None, while it is unfinished."""
+        if not self._read and (whole := WHOLE_TAG.match(data, at)):
+            return whole.end()
         position = at + max(self._read, 1)
         while mark := NOTABLE[self._quote].search(data, position):
             position = mark.end()
