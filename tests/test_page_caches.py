@@ -3,6 +3,7 @@
 import pytest
 
 from pagetimer_wsgi.page.caches import caching, make_private, with_token
+from pagetimer_wsgi.page.fields import Fields
 
 CONTROL = "Cache-Control"
 
@@ -22,9 +23,9 @@ CONTROL = "Cache-Control"
     ids=str,
 )
 def test_private_headers_are_private_for_all_caches(headers, wanted):
-    private = make_private(headers)
+    private = make_private(Fields(headers))
     assert private == [(CONTROL, wanted)]
-    assert caching(private).forbids_sharing
+    assert caching(Fields(private)).forbids_sharing
 
 
 @pytest.mark.parametrize(
@@ -39,15 +40,15 @@ def test_private_headers_are_private_for_all_caches(headers, wanted):
     ids=str,
 )
 def test_what_only_looks_private_is_not(headers):
-    assert not caching(headers).forbids_sharing
+    assert not caching(Fields(headers)).forbids_sharing
 
 
 def test_a_page_with_a_token_says_private_and_nothing_of_its_last_change():
     headers = [("X-A", "1"), ("last-modified", "x"), ("ETag", '"x"'), (CONTROL, "No-Cache")]
-    assert with_token(headers, caching(headers)) == [
+    assert with_token(Fields(headers), caching(Fields(headers))) == [
         ("X-A", "1"),
         ("ETag", '"x"'),
         (CONTROL, "No-Cache, private"),
     ]
     headers = [("Last-Modified", "x"), (CONTROL, "no-store")]
-    assert with_token(headers, caching(headers)) == [(CONTROL, "no-store")]
+    assert with_token(Fields(headers), caching(Fields(headers))) == [(CONTROL, "no-store")]

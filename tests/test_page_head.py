@@ -48,6 +48,9 @@ ENDS = {
     "white space before stays before": "<html><head> <title>a</title>\n@@</head>",
     "byte order mark": "\ufeff<!doctype html><title>a</title>@@<p>",
     "only the first head end": "<html><head>@@</head></head>",
+    "an encoding that is spoken of, not declared": "<html>"
+    '<meta name="description" content="of iso-2022-jp"><meta name=a content=hz-gb-2312>'
+    "<meta http-equiv=refresh content='9; url=/iso-2022-jp'>@@</head>",
     "no doctype, only its end tag": "<title>a</title>@@</head>",
 }
 IMPLIED = {
@@ -104,6 +107,7 @@ DECOYS = {
     "end tag with attributes": '<html><style></head></STYLE a=">" >@@</head>',
     "attribute in double quotes": '<html><meta a="</head>">@@</head>',
     "attribute in single quotes": "<html><meta a='</head>'>@@</head>",
+    "an encoding in a quote left open": '<html><meta charset="utf-8></head>">@@</head>',
     "quote inside an unquoted value": "<html><meta a=b\"c>@@</head><p a='\"'>",
     "quote after an equals sign that is a name": '<html><meta ="b>@@</head>">',
     "value left out": "<html><meta a=>@@</head>",
@@ -136,6 +140,10 @@ TEMPLATES = {
     "columns of a table": "<html><template><table><col><style></template></style></template>"
     "@@</head>",
     "select and script": "<html><template><select><script></template></script></template>@@</head>",
+    "select that is closed, and text elements after it": "<html><template><select></select>"
+    "<style></template></style></template>@@</head>",
+    "textarea in a select": "<html><template><select><textarea></template></textarea>"
+    "</template>@@</head>",
     "attribute of ours does not count": "<html><template><p data-pagetimer></template>@@</head>",
 }
 ENDLESS = {
@@ -158,6 +166,8 @@ UNTOUCHED = {
     "br end is no document": "</br><html>",
     "amp": "<html amp><head></head>",
     "amp in capitals, with a value": "<!doctype html><HTML lang=en AMP=''><head></head>",
+    "amp after a value that holds the end of a tag": '<!doctype html><html lang=">" amp><head>'
+    "</head>",
     "lightning": "<html ⚡><head></head>",
     "carries the script": "<html><script src=a data-pagetimer></script></head>",
     "carries the script, plainest spelling": '<html><script src="a" data-pagetimer="1"></script>'
@@ -180,6 +190,10 @@ UNTOUCHED = {
     "</template></style></template></head>",
     "text element in a select": "<html><template><select><style></template></style>"
     "</template></head>",
+    "plainest text element in a select": "<html><template><select><title></title>"
+    "</select></template></head>",
+    "text element in a select, another select closed in a template": "<html><template><select>"
+    "<template><select></select></template><style></template></style></template></head>",
     "endless zeros": f"<html>&#{'0' * 65}32;</head>",
 }
 TABLES = (ENDS, IMPLIED, SPACES, DECOYS, SCRIPTS, TEMPLATES, ENDLESS, UNTOUCHED)

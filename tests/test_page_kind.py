@@ -2,11 +2,17 @@
 
 import pytest
 
+from pagetimer_wsgi.page.fields import Fields
 from pagetimer_wsgi.page.head import Scanner
-from pagetimer_wsgi.page.kind import kind_of
+from pagetimer_wsgi.page.kind import kind_of as kind_of_fields
+from pagetimer_wsgi.page.kind import may_be_page
 from pagetimer_wsgi.page.xhtml import XmlScanner
 
 HTML = ("Content-Type", "text/html")
+
+
+def kind_of(status, headers):
+    return kind_of_fields(Fields(headers)) if may_be_page(status, headers) else None
 
 
 @pytest.mark.parametrize(

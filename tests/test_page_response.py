@@ -18,6 +18,7 @@ import pytest
 from pagetimer_wsgi.page import Headers, response
 from pagetimer_wsgi.page.begin import Tagged
 from pagetimer_wsgi.page.coding import CodingError
+from pagetimer_wsgi.page.fields import Fields
 from pagetimer_wsgi.page.head import Scanner
 from pagetimer_wsgi.page.once import warn_once
 from pagetimer_wsgi.page.response import Exchange
@@ -37,7 +38,10 @@ class Dressed(Exchange):
 
     def __init__(self, environ: Any, start_response: Any, dress: Dress) -> None:
         super().__init__(environ, start_response)
-        self.dress = dress  # type: ignore[method-assign]
+        self.dress_by = dress
+
+    def dress(self, fields: Fields) -> Tagged | None:
+        return self.dress_by(list(fields.pairs))
 
 
 def respond(application: Any, environ: Any, start_response: Any, dress: Dress) -> Any:
@@ -563,7 +567,7 @@ def test_an_error_of_ours_yields_the_applications_own_response(
     if at == "scanner":
         monkeypatch.setattr(Scanner, "_scan", fail)
     if at == "judge":
-        monkeypatch.setattr(response, "kind_of", fail)
+        monkeypatch.setattr(response, "may_be_page", fail)
     headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
     seen = Server().run(app(make(chunks), *headers), fail if at == "dress" else None)
     assert (seen.sent, seen.headers) == (chunks, headers)

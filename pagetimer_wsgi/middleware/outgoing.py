@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ..page import Headers
 from ..page.address import base_address, leads_away, page_origin
 from ..page.begin import Tagged
 from ..page.caches import caching, make_private, with_token
+from ..page.fields import Fields
 from ..page.once import warn_once
+from ..page.policy import HEADERS as POLICY_HEADERS
 from ..page.policy import Verdict, judge
 from ..page.response import Exchange
 from ..page.said import Said
@@ -22,7 +25,8 @@ from ..who.keys import KeyRing, Keys, NoSecret
 from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign
 
-_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
+_CREDENTIALS = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+_CONDITIONS = frozenset(("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"))
 
 
 @dataclass(frozen=True)
@@ -68,65 +72,66 @@ class Outgoing(Exchange):
 
     _sent: Headers | None = None
     _late_token = False
+    _marked: Mapping[str, str] = MappingProxyType({})
+    """ETags that were turned back, and as what the client knows them."""
 
     def __init__(self, maker: TagMaker, environ: Environ, start_response: Any) -> None:
         super().__init__(environ, start_response)
         self._maker = maker
         self._script_name: str = environ.get("SCRIPT_NAME", "")
         self._path_info: str = environ.get("PATH_INFO", "")
-        self._credentials = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_AUTHORIZATION", "")
-        self._marked: dict[str, str] = {}  # ETags turned back, and as what the client knows them
         self._lazy = environ["pagetimer.tag"] = LazyTag(self)
-        for condition in _CONDITIONS:
-            if condition in environ:
-                self._turn_back(condition)
+        if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MATCH" in environ:
+            self._turn_back()
 
     def amend(self, status: str, headers: Headers) -> Headers:
         """Return the headers with what a tag by hand or a turned ETag asks of them."""
         if self._late_token:
-            headers = mark(make_private(headers), self._version(with_token=True))
+            headers = mark(make_private(Fields(headers)), self._version(with_token=True))
         if self._marked and status.startswith("304"):
-            headers = self._not_modified(headers)
+            headers = self._not_modified(Fields(headers))
         self._sent = headers
         return headers
 
-    def dress(self, headers: Headers) -> Tagged | None:
+    def dress(self, fields: Fields) -> Tagged | None:
         """Return the tag for the page that is about to go out, and its headers."""
         if self._lazy.used or not self._maker.inject or not self._is_measured():
             return None
         self._lazy.used = True
         pair = self._pair()
-        if pair.user in self._maker.exclude_users or self._judge(headers).missing:
+        verdict = self._judge(fields)
+        if pair.user in self._maker.exclude_users or verdict.missing:
             return None
-        token = ""
-        if pair != (None, None) and (said := caching(headers)).may_carry_token:
+        token, headers = "", fields.pairs
+        if pair != (None, None) and (said := caching(fields)).may_carry_token:
             token = self._token(pair)
         if token:
-            headers = with_token(headers, said)
-        headers = mark(headers, self._version(bool(token)))
-        return Tagged(lambda said: self._place(said, headers, token), headers)
+            headers = with_token(fields, said)
+        if "etag" in fields.names:
+            headers = mark(headers, self._version(bool(token)))
+        return Tagged(lambda said: self._place(said, fields, verdict, token), headers)
 
-    def _place(self, said: Said, headers: Headers, token: str) -> bytes:
+    def _place(self, said: Said, fields: Fields, verdict: Verdict, token: str) -> bytes:
         """Return the markup for a head that has said so much, or nothing."""
         tag = self._tag()
-        if (
-            said.base is not None
-            and tag.address.startswith("/")
-            and leads_away(said.base, self._origin())
-        ):
+        by_path = tag.address.startswith("/")
+        if by_path and said.base and leads_away(said.base, self._origin()):
             warn_once(
                 "a page goes out without the tag: its <base href> leads to another origin;"
                 " set the option url to the whole address of the prefix, with https:// and host"
             )
             return b""
-        verdict = self._judge(headers, said.policies)
-        return tag.markup(token, verdict.nonce) if not verdict.missing else b""
+        if said.policies:
+            verdict = self._judge(fields, said.policies)
+        return b"" if verdict.missing else tag.markup(token, verdict.nonce)
 
-    def _judge(self, headers: Headers, metas: Sequence[str] = ()) -> Verdict:
+    def _judge(self, fields: Fields, metas: Sequence[str] = ()) -> Verdict:
         """Return what the page's own policies say of the tag."""
         nonce = self._environ.get("pagetimer.nonce")
-        address = self._tag().address
-        verdict = judge(headers, metas, self._origin(), address, nonce and str(nonce))
+        nonce = str(nonce) if nonce else None
+        if not metas and fields.names.isdisjoint(POLICY_HEADERS):
+            return Verdict(nonce, None)
+        verdict = judge(fields.pairs, metas, self._origin(), self._tag().address, nonce)
         if verdict.missing:
             warn_once(f"a page goes out without the tag: {verdict.missing}")
         return verdict
@@ -145,19 +150,23 @@ class Outgoing(Exchange):
             return ""
         token = ""
         # Once the headers are out they must forbid shared caches by themselves.
-        if pair != (None, None) and (self._sent is None or caching(self._sent).forbids_sharing):
+        if pair != (None, None) and (
+            self._sent is None or caching(Fields(self._sent)).forbids_sharing
+        ):
             token = self._token(pair)
             self._late_token = bool(token)
         nonce = self._environ.get("pagetimer.nonce")
         return self._tag().markup(token, nonce and str(nonce)).decode()
 
-    def _turn_back(self, condition: str) -> None:
+    def _turn_back(self) -> None:
         """Take our marks off the ETags that the client has; the application knows no marks."""
+        environ = self._environ
         try:
-            if self._maker.inject and self._is_measured():
-                value = self._environ[condition]
-                self._environ[condition], marked = turn_back(value, self._is_current)
-                self._marked.update(marked)
+            if not self._maker.inject or not self._is_measured():
+                return
+            for condition in _CONDITIONS & environ.keys():
+                environ[condition], marked = turn_back(environ[condition], self._is_current)
+                self._marked = {**self._marked, **marked}
         except Exception as error:
             self._maker.say("etag", f"a condition goes on as it came: {error!r}")
 
@@ -168,14 +177,21 @@ class Outgoing(Exchange):
         """Return what of ours is in a page, as hex digits; with a token, for whom too."""
         fingerprint = self._tag().fingerprint
         keys = self._keys() if with_token else None
-        return fingerprint + keys.validator(*self._credentials) if keys else fingerprint
+        if keys is None:
+            return fingerprint
+        environ = self._environ
+        cookie, authorization = (
+            environ.get("HTTP_COOKIE", ""),
+            environ.get("HTTP_AUTHORIZATION", ""),
+        )
+        return fingerprint + keys.validator(cookie, authorization)
 
-    def _not_modified(self, headers: Headers) -> Headers:
+    def _not_modified(self, fields: Fields) -> Headers:
         """Return the headers of a 304 as those of the page that it speaks of were."""
         own = self._version(with_token=True) + '"'
-        said = caching(headers)
+        headers, said = fields.pairs, caching(fields)
         if said.may_carry_token and any(etag.endswith(own) for etag in self._marked.values()):
-            headers = with_token(headers, said)
+            headers = with_token(fields, said)
         return mark_again(headers, self._marked)
 
     def _is_measured(self) -> bool:

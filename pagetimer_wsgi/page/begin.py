@@ -91,11 +91,15 @@ def settled(headers: Headers, length: int | None) -> Headers:
 
     :param length: of the whole body, in bytes; None where it is not known
     """
-    kept = [
-        (name, "none" if name.lower() == "accept-ranges" else value)
-        for name, value in headers
-        if name.lower() not in _OF_THE_BODY
-    ]
-    if length is not None and not any(name.lower() == "transfer-encoding" for name, _ in kept):
+    kept: Headers = []
+    knows_end = length is None
+    for pair in headers:
+        name = pair[0].lower()
+        if name == "accept-ranges":
+            kept.append((pair[0], "none"))
+        elif name not in _OF_THE_BODY:
+            kept.append(pair)
+            knows_end |= name == "transfer-encoding"
+    if not knows_end:
         kept.append(("Content-Length", str(length)))
     return kept

@@ -9,11 +9,16 @@ import re
 from typing import NamedTuple
 
 from . import Headers
+from .fields import Fields
 
 _UNCACHED = frozenset({"no-cache", "max-age=0", "must-revalidate"})
 # Caches that have a header of their own do not ask Cache-Control (RFC 9213 and before it).
-_OTHER_CACHES = re.compile(
-    r".*surrogate-control|.*cdn-cache-control|x-accel-expires|edge-control|x-litespeed-cache-control"
+_OTHER_CACHES = (
+    "cdn-cache-control",
+    "edge-control",
+    "surrogate-control",
+    "x-accel-expires",
+    "x-litespeed-cache-control",
 )
 _DIRECTIVE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
 _SHARED = frozenset({"public", "s-maxage", "private"})
@@ -46,44 +51,36 @@ class Caching(NamedTuple):
         return not self.expires and _UNCACHED.issuperset(map(str.lower, self.directives))
 
 
-def caching(headers: Headers) -> Caching:
+def caching(fields: Fields) -> Caching:
     """Return what the headers say to caches."""
-    directives: list[str] = []
-    expires = elsewhere = False
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == "cache-control":
-            directives += filter(None, map(str.strip, _DIRECTIVE.findall(value)))
-        elif lowered == "expires":
-            expires = True
-        elif _OTHER_CACHES.fullmatch(lowered):
-            elsewhere = True
-    return Caching(directives, expires, elsewhere)
+    directives = [
+        directive.strip()
+        for value in fields.values("cache-control")
+        for directive in _DIRECTIVE.findall(value)
+        if directive.strip()
+    ]
+    elsewhere = any(name.endswith(_OTHER_CACHES) for name in fields.names)
+    return Caching(directives, "expires" in fields.names, elsewhere)
 
 
-def with_token(headers: Headers, said: Caching) -> Headers:
+def with_token(fields: Fields, said: Caching) -> Headers:
     """Return the headers of a page that carries a token: ``private``, no Last-Modified.
 
-    :param said: what they say to caches, as :func:`caching` tells; it lets them carry a token
+    :param said: what they say to caches; it lets them carry a token
     """
-    kept = [pair for pair in headers if pair[0].lower() != "last-modified"]
     if said.forbids_sharing:
-        return kept
-    kept = [pair for pair in kept if pair[0].lower() != "cache-control"]
+        return fields.without("last-modified")
+    kept = fields.without("cache-control", "last-modified")
     return [*kept, ("Cache-Control", ", ".join([*said.directives, "private"]))]
 
 
-def make_private(headers: Headers) -> Headers:
+def make_private(fields: Fields) -> Headers:
     """Return headers that no shared cache may keep: ``private`` for ``public`` and s-maxage."""
     directives = [
         directive
-        for directive in caching(headers).directives
+        for directive in caching(fields).directives
         if directive.partition("=")[0].strip().lower() not in _SHARED
     ]
-    kept = [
-        (name, value)
-        for name, value in headers
-        if name.lower() not in ("cache-control", "last-modified")
-        and not _OTHER_CACHES.fullmatch(name.lower())
-    ]
+    others = (name for name in fields.names if name.endswith(_OTHER_CACHES))
+    kept = fields.without("cache-control", "last-modified", *others)
     return [*kept, ("Cache-Control", ", ".join([*directives, "private"]))]

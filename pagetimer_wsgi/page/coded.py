@@ -48,4 +48,5 @@ class CodedScanner:
         encoder, scanner = self._encoder, self._scanner
         if self.is_whole:
             return encoder.encode(scanner.close()) + encoder.finish()
-        return encoder.encode(scanner.release()) + encoder.flush()
+        rest = scanner.release()
+        return encoder.encode(rest) + encoder.flush() if rest else b""

@@ -58,12 +58,28 @@ REFERENCE = re.compile(
 )
 LAST_SPACE = re.compile(rb"(?i)" + _SPACES)
 
-# The plainest spellings of what most heads consist of, passed in one step: no attribute in them
-# means anything to us. Whatever they miss is read with care, and with the same result.
-_PLAIN = rb'(?:[\t\n\f\r ]+(?!charset|http-equiv|data-pagetimer)[a-z:-]+(?:="[^"]*")?)*'
+# The plainest spellings of what most heads consist of, passed in one step: nothing in them means
+# anything to us. Whatever they miss is read with care, and with the same result. Repeats are
+# bounded where a failure would go back over all of them.
+_SPACE = rb"[\t\n\f\r ]"
+_PLAIN = rb"(?:" + _SPACE + rb"""+(?!amp|data-p)[a-z:-]+(?:="[^"]*"|='[^']*')?)*"""
+_PLAIN_META = rb"(?:" + _SPACE + rb"""+(?:content|id|itemprop|media|name|property)="[^"]*")*"""
 QUIET = re.compile(
-    rb"(?:[\t\n\f\r ]+|<title>[^<]*</title>|"
-    rb"<(?:link|meta)" + _PLAIN + rb"[\t\n\f\r ]*/?>|<script" + _PLAIN + rb"></script>)*"
+    rb"(?:" + _SPACE + rb"*<(?:"
+    rb"meta" + _PLAIN_META + rb" ?/?>|"
+    rb"link" + _PLAIN + rb" ?/?>|"
+    rb"script" + _PLAIN + rb">[^<]{0,999}(?:<(?!/[sS]|!--)[^<]{0,999}){0,99}</script>|"
+    rb"!--(?!-?>)[^-]*(?:-(?!-)[^-]*)*-->|"
+    rb"style" + _PLAIN + rb">[^<]{0,999}</style>|"
+    rb"noscript>[^<]{0,999}(?:<(?!/)[^<]{0,999}){0,99}</noscript>|"
+    rb"title>[^<]*</title>|"
+    rb'meta charset=(?:"[uU][tT][fF]-8"|[uU][tT][fF]-8) ?/?>'
+    rb")){0,200}" + _SPACE + rb"*"
+)
+# How most documents begin.
+OPENING = re.compile(
+    _SPACE + rb"*(?i:<!doctype html)>" + _SPACE + rb"*"
+    rb"(?:<html" + _PLAIN + rb">)?" + _SPACE + rb"*(?:<head>)?"
 )
 
 # Encodings, named by the page itself, in which `<` may be half of a letter, or nothing at all.
@@ -116,6 +132,14 @@ def text_of(attributes: dict[bytes, bytes]) -> dict[str, str]:
         name.decode("utf-8", "replace"): unescape(_unquoted(value).decode("utf-8", "replace"))
         for name, value in attributes.items()
     }
+
+
+def declared_encoding(attributes: dict[bytes, bytes]) -> bytes:
+    """Return what a `meta` with these attributes, as they came, says of the encoding (4.2.5.3)."""
+    declared = attributes.get(b"charset", b"")
+    if _unquoted(attributes.get(b"http-equiv", b"")).lower() == b"content-type":
+        declared += attributes.get(b"content", b"")
+    return declared
 
 
 def _unquoted(value: bytes) -> bytes:

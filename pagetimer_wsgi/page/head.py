@@ -21,6 +21,7 @@ from .grammar import (
     IN_HEAD,
     LAST_SPACE,
     OPEN_QUOTE,
+    OPENING,
     OURS,
     QUIET,
     REFERENCE,
@@ -29,6 +30,7 @@ from .grammar import (
     TEMPLATE_TEXT,
     TOKEN,
     Text,
+    declared_encoding,
     text_of,
 )
 from .said import Said
@@ -140,14 +142,26 @@ class Scanner:
         if self._at_start:
             if BOM.startswith(data[:3]) and len(data) < 3:
                 return at
-            self._at_start = False
-            at = 3 if data.startswith(BOM) else 0
-        quiet = None if self._read else QUIET.match(data, at)  # never into a tag begun with care
-        at = quiet.end() if quiet else at
+            at = self._begin(data)
+        if not (self._read or self._templates):  # never into a tag begun with care
+            quiet = QUIET.match(data, at)
+            at = quiet.end() if quiet else at
+            if data.startswith(b"</head>", at):
+                self._is_document = self._is_place = True
+                return at
         if at == len(data):
             return at
         token = TOKEN.match(data, at)
         return self._on_token(token, data, at) if token else self._on_words(data, at)
+
+    def _begin(self, data: bytes) -> int:
+        self._at_start = False
+        at = len(BOM) if data.startswith(BOM) else 0
+        opening = OPENING.match(data, at)
+        if opening is None:
+            return at
+        self._is_document = True
+        return opening.end()
 
     def _on_token(self, token: re.Match[bytes], data: bytes, at: int) -> int:
         kind = token.lastgroup
@@ -209,7 +223,7 @@ class Scanner:
             return True
         if self._name == b"html":
             return not AMP.isdisjoint(self._attributes)
-        return self._name == b"meta" and any(map(SHIFTING.search, self._attributes.values()))
+        return self._name == b"meta" and bool(SHIFTING.search(declared_encoding(self._attributes)))
 
     def _note(self) -> None:
         if self._name in (b"base", b"meta"):
@@ -218,13 +232,18 @@ class Scanner:
     def _tag_in_template(self, closing: bool) -> None:
         """13.2.6.4.22; whatever is in a template, `</template>` ends it."""
         if closing:
-            if self._name == b"template":
-                self._templates.pop()
+            self._close_in_template()
         elif self._is_doubtful_in_template():
             self.done = True
         else:
             self._settle_template()
             self._open(TEMPLATE_TEXT)
+
+    def _close_in_template(self) -> None:
+        if self._name == b"template":
+            self._templates.pop()
+        elif self._name == self._templates[-1] == b"select":
+            self._templates[-1] = b"body"
 
     def _settle_template(self) -> None:
         """The first tag that the head would not hold says how a template's content is read."""
@@ -236,8 +255,8 @@ class Scanner:
         """Foreign content has rules of its own; a `col` that comes first makes parsers drop
         nearly all that follows; in a `select` some read text elements as such, some do not."""
         settled = self._templates[-1]
-        if settled == b"select" and self._name != b"script" and self._name in TEMPLATE_TEXT:
-            return True
+        if settled == b"select" and self._name in TEMPLATE_TEXT:
+            return self._name not in (b"script", b"textarea")
         return self._name in FOREIGN or (self._name == b"col" and not settled)
 
     def _open(self, texts: dict[bytes, Text]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
 from . import Headers
 from .coding import Coding, find_coding
+from .fields import Fields
 from .head import Scanner
 from .once import warn_once
 from .xhtml import XmlScanner
@@ -25,8 +27,7 @@ _FOREIGN_CHARSET = re.compile(
     r"""|iso-10646|(?:cs)?iso-?2022|hz-gb-2312|replacement)"""
 )
 # The server sends a file instead of the body, or the body is but a part.
-_NO_BODY = frozenset(("content-range", "x-accel-redirect", "x-litespeed-location", "x-sendfile"))
-_TELLING = _NO_BODY | {"cache-control", "content-disposition", "content-encoding", "content-length"}
+_NO_BODY = ("content-range", "x-accel-redirect", "x-litespeed-location", "x-sendfile")
 
 
 class Kind(NamedTuple):
@@ -42,19 +43,18 @@ class Kind(NamedTuple):
     length: int | None
 
 
-def kind_of(status: str, headers: Headers) -> Kind | None:
-    """Return what kind of page a response is; None, if its bytes are not to be changed."""
+def may_be_page(status: str, headers: Headers) -> bool:
+    """Tell quickly of most responses that they are no pages."""
     types = [value for name, value in headers if name.lower() == "content-type"]
-    scanner = _scanner(types[0]) if len(types) == 1 else None
-    if scanner is None or not _STATUS.match(status):
+    return len(types) == 1 and _scanner(types[0]) is not None and bool(_STATUS.match(status))
+
+
+def kind_of(fields: Fields) -> Kind | None:
+    """Return what kind of page a response that may be one is; None, if it is to stay as it is."""
+    scanner = _scanner(fields.values("content-type")[0])
+    if scanner is None or _forbids(fields):
         return None
-    said: dict[str, list[str]] = {}
-    for name, value in headers:
-        if (lowered := name.lower()) in _TELLING:
-            said.setdefault(lowered, []).append(value.strip().lower())
-    if _forbid(said):
-        return None
-    name = _coding_name(said)
+    name = _coding_name(fields)
     coding = find_coding(name) if name else None
     if name and coding is None:
         warn_once(
@@ -62,7 +62,7 @@ def kind_of(status: str, headers: Headers) -> Kind | None:
             " or its library is not installed (pagetimer-wsgi[br], pagetimer-wsgi[zstd])"
         )
         return None
-    return Kind(scanner, coding, _length(said))
+    return Kind(scanner, coding, _length(fields))
 
 
 @lru_cache(maxsize=256)
@@ -72,24 +72,29 @@ def _scanner(content_type: str) -> type[Scanner] | type[XmlScanner] | None:
     return None if scanner is None or _FOREIGN_CHARSET.search(parameters) else scanner
 
 
-def _forbid(said: dict[str, list[str]]) -> bool:
+def _forbids(fields: Fields) -> bool:
     """Whether a header says that the body is no page to look at, or not to be changed."""
-    if not _NO_BODY.isdisjoint(said):
+    names = fields.names
+    if not names.isdisjoint(_NO_BODY):
         return True
-    dispositions = (value.partition(";")[0] for value in said.get("content-disposition", ()))
-    directives = ",".join(said.get("cache-control", ())).split(",")
-    return "attachment" in map(str.strip, dispositions) or "no-transform" in map(
-        str.strip, directives
-    )
+    if names.isdisjoint(("cache-control", "content-disposition")):
+        return False
+    dispositions = (value.partition(";")[0] for value in fields.values("content-disposition"))
+    directives = ",".join(fields.values("cache-control")).split(",")
+    return _says("attachment", dispositions) or _says("no-transform", directives)
 
 
-def _coding_name(said: dict[str, list[str]]) -> str:
-    codings = ", ".join(filter(None, said.get("content-encoding", ())))
+def _says(word: str, texts: Iterable[str]) -> bool:
+    return any(text.strip().lower() == word for text in texts)
+
+
+def _coding_name(fields: Fields) -> str:
+    codings = ", ".join(fields.values("content-encoding")).strip(" ,").lower()
     return "" if codings == "identity" else codings
 
 
-def _length(said: dict[str, list[str]]) -> int | None:
-    lengths = said.get("content-length", ())
+def _length(fields: Fields) -> int | None:
+    lengths = [value.strip() for value in fields.values("content-length")]
     if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdecimal():
         return int(lengths[0])
     return None

@@ -1,9 +1,10 @@
 """Whether a page's own policies let the script run and its beats go out.
 
 Content-Security-Policy (CSP Level 3; in a ``<meta>``: HTML, 4.2.5.3), Integrity-Policy
-(Subresource Integrity 2) and Connection-Allowlist (WICG). Whatever else a policy says is of no
-matter to an external script that the parser found: ``require-trusted-types-for``,
-``upgrade-insecure-requests`` and ``base-uri`` among it. In doubt a page does not let us.
+(Subresource Integrity 2) and Connection-Allowlist (WICG). Whatever else a policy says forbids no
+external script that the parser found, ``require-trusted-types-for`` and ``base-uri`` among it;
+under ``upgrade-insecure-requests`` a site speaks TLS, or nothing of its own arrives. In doubt a
+page does not let us.
 """
 
 from __future__ import annotations
@@ -20,16 +21,13 @@ _REPORTED = "Content-Security-Policy-Report-Only"
 _META = f'<meta http-equiv="{_ENFORCED}">'
 _INTEGRITY = "Integrity-Policy"
 _CONNECTIONS = "Connection-Allowlist"
-_HEADERS = {name.lower(): name for name in (_ENFORCED, _REPORTED, _INTEGRITY, _CONNECTIONS)}
+HEADERS = {name.lower(): name for name in (_ENFORCED, _REPORTED, _INTEGRITY, _CONNECTIONS)}
 
 # 6.8.3: the first one that is there holds.
 _FOR_SCRIPTS = ("script-src-elem", "script-src", "default-src")
 _FOR_BEATS = ("connect-src", "default-src")
 _OWN = {_FOR_SCRIPTS: "script-src", _FOR_BEATS: "connect-src"}
 
-# ASCII white space is spelled out: the re module's \s and str.split() know more of it.
-_SPACE = "\t\n\f\r "
-_SPACES = re.compile(f"[{_SPACE}]+")
 _UNREADABLE = re.compile(r"[^\t\n\f\r -~]")  # browsers drop such a directive, or a part of it
 _NONCE = re.compile(r"'nonce-([a-z0-9+/_-]+={0,2})'", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
@@ -70,7 +68,7 @@ def judge(
     :param address: of our prefix, path-absolute or a whole HTTP(S) address
     :param nonce: the page's, where the application itself names it; then no other is taken
     """
-    said = [(_HEADERS[name.lower()], value) for name, value in headers if name.lower() in _HEADERS]
+    said = [(HEADERS[name.lower()], value) for name, value in headers if name.lower() in HEADERS]
     said += [(_META, content) for content in metas]
     if not said:
         return Verdict(nonce or None, None)
@@ -206,7 +204,7 @@ def _directives(policy: str) -> dict[str, list[str] | None]:
     """2.2.1: names in lower case; the first of a name holds."""
     directives: dict[str, list[str] | None] = {}
     for directive in policy.split(";"):
-        name, *values = _SPACES.split(directive.strip(_SPACE))
+        name, *values = directive.split() or [""]
         unreadable = _UNREADABLE.search(directive)
         directives.setdefault(name.lower(), None if unreadable else values)
     return directives

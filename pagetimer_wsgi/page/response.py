@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import Headers
 from .begin import AnyScanner, Tagged, begin, settled
 from .coded import CodedScanner
-from .kind import Kind, kind_of
+from .fields import Fields
+from .kind import Kind, kind_of, may_be_page
 from .servers import must_keep_length, takes_headers_at_return
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _Page(NamedTuple):
     """What the application said of a page."""
 
     status: str
-    headers: Headers
+    fields: Fields
     exc_info: ExceptionInformation | None
     kind: Kind
 
@@ -57,12 +58,12 @@ class Exchange:
         self._environ = environ
         self._start_response = start_response
 
-    def dress(self, headers: Headers) -> Tagged | None:
+    def dress(self, fields: Fields) -> Tagged | None:
         """Return what goes into a page; None leaves it alone.
 
         Called once, when its first chunk is there.
 
-        :param headers: a copy of the page's
+        :param fields: the page's headers
         """
         raise NotImplementedError
 
@@ -88,10 +89,10 @@ class Exchange:
         if self._page and not exc_info:
             raise AssertionError("start_response was called again without exc_info")
         self._page = None
-        kind = None if self._started or self._is_theirs else _kind(status, headers)
-        if kind:
-            self._page = _Page(status, list(headers), exc_info, kind)
-            return self.write
+        if not (self._started or self._is_theirs):
+            self._page = _page(status, headers, exc_info)
+            if self._page:
+                return self.write
         # Where the server has begun, it alone knows whether headers went out; then it raises.
         write = self._forward(status, headers, exc_info)
         self._scanner = None
@@ -149,7 +150,7 @@ class Exchange:
             headers, out = self._settle(page, chunks, ended)
         except Exception:
             log.exception("a page goes out without its tag")
-            headers, out = page.headers, chunks
+            headers, out = page.fields.pairs, chunks
         self._forward(page.status, headers, page.exc_info)
         return out
 
@@ -157,15 +158,15 @@ class Exchange:
         self, page: _Page, chunks: Sequence[bytes], ended: bool
     ) -> tuple[Headers, Sequence[bytes]]:
         """The headers and first chunks of a page, the application's own where nothing changes."""
-        tagged = self.dress(list(page.headers))
+        tagged = self.dress(page.fields)
         if tagged and self._asks_for_headers():
             return settled(tagged.headers, None), chunks
         begun = begin(page.kind, tagged.tag, chunks, ended) if tagged else None
         if tagged is None or begun is None:
-            return page.headers, chunks
+            return page.fields.pairs, chunks
         loses_length = begun.length is None and page.kind.length is not None
         if loses_length and must_keep_length(self._environ):
-            return page.headers, chunks
+            return page.fields.pairs, chunks
         self._scanner = begun.scanner
         return settled(tagged.headers, begun.length), begun.chunks
 
@@ -184,9 +185,13 @@ class Exchange:
         return write
 
 
-def _kind(status: str, headers: Headers) -> Kind | None:
+def _page(status: str, headers: Headers, exc_info: ExceptionInformation | None) -> _Page | None:
     try:
-        return kind_of(status, headers)
+        if not may_be_page(status, headers):
+            return None
+        fields = Fields(list(headers))
+        kind = kind_of(fields)
+        return kind and _Page(status, fields, exc_info, kind)
     except Exception:
         log.exception("a response cannot be judged and goes out as it is")
         return None

@@ -21,7 +21,7 @@ class Said:
         """Take an element of the head (HTML, 4.2.3 and 4.2.5.3).
 
         :param name: ``base`` or ``meta``; others say nothing here
-        :param attributes: names in lower case
+        :param attributes: of HTML, with names in lower case; of XHTML, as they came
         """
         if name == "base" and self.base is None:
             self.base = attributes.get("href")

@@ -8,7 +8,7 @@ some applications never answer 304 again, and others refuse If-Match.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import Headers
 
@@ -47,7 +47,7 @@ def turn_back(condition: str, is_ours: Callable[[str], bool]) -> tuple[str, dict
     return _MARKED.sub(original, condition), marked
 
 
-def mark_again(headers: Headers, marked: dict[str, str]) -> Headers:
+def mark_again(headers: Headers, marked: Mapping[str, str]) -> Headers:
     """Return the headers of a 304 with the ETag that the client knows.
 
     :param marked: what :func:`turn_back` gave

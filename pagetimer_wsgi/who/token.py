@@ -14,7 +14,8 @@ import msgspec
 
 from .keys import Keys
 
-_VERSION = "1"
+_VERSION = "1."
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE = 16  # bytes of HMAC-SHA256; RFC 2104 section 5 asks for at least half
 
 
@@ -46,9 +47,10 @@ def hash_path(path: bytes) -> str:
 
 
 def sign(keys: Keys, token: Token) -> str:
-    """Return the token as text: version, payload and signature, parted by dots."""
-    payload = _VERSION + "." + _text(msgspec.json.encode(tuple(token)))
-    return payload + "." + _text(_signature(keys.signing[0], payload))
+    """Return the token as text: its version, a dot, and payload and signature together."""
+    payload = msgspec.json.encode(tuple(token))
+    data = binascii.b2a_base64(payload + _signature(keys.signing[0], payload), newline=False)
+    return _VERSION + data.translate(_URL_SAFE, b"=").decode()
 
 
 def verify(keys: Keys, text: str, max_age: int) -> Token | None:
@@ -56,27 +58,19 @@ def verify(keys: Keys, text: str, max_age: int) -> Token | None:
 
     :param max_age: seconds
     """
-    payload, _, signature = text.rpartition(".")
+    version, data = text[: len(_VERSION)], text[len(_VERSION) :]
     try:
-        given = _bytes(signature)
-        if not any(hmac.compare_digest(_signature(key, payload), given) for key in keys.signing):
+        signed = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+        payload, given = signed[:-_SIGNATURE], signed[-_SIGNATURE:]
+        if version != _VERSION or not any(
+            hmac.compare_digest(_signature(key, payload), given) for key in keys.signing
+        ):
             return None
-        version, _, body = payload.partition(".")
-        if version != _VERSION:
-            return None
-        token = msgspec.json.decode(_bytes(body), type=Token)
+        token = msgspec.json.decode(payload, type=Token)
     except (ValueError, binascii.Error, msgspec.DecodeError):
         return None
     return token if time.time() - token.made_at <= max_age else None
 
 
-def _signature(key: bytes, payload: str) -> bytes:
-    return hmac.digest(key, payload.encode(), "sha256")[:_SIGNATURE]
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def _signature(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, _VERSION.encode() + payload, "sha256")[:_SIGNATURE]
