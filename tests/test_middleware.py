@@ -156,6 +156,16 @@ def test_a_token_goes_only_into_pages_that_no_shared_cache_may_keep(
     assert set(kept) <= set(answer.headers.items())
 
 
+def test_a_page_without_a_secret_keeps_its_headers_and_carries_no_token(make, tmp_path):
+    timer = make(secret_file=tmp_path / "missing")
+    headers = [("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"), ("ETag", '"x"')]
+    answer = get(timer, environ={"REMOTE_USER": "ada", "test.headers": headers})
+    assert token(answer) == ""
+    assert CONTROL not in answer.headers
+    assert answer.headers["Last-Modified"] == headers[0][1]
+    assert len(answer.headers["ETag"]) == len('W/"x-pts"') + 8
+
+
 @pytest.mark.parametrize(
     "environ",
     [

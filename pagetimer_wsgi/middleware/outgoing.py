@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -102,16 +102,18 @@ class Outgoing(Exchange):
         verdict = self._judge(fields)
         if pair.user in self._maker.exclude_users or verdict.missing:
             return None
-        token, headers = "", fields.pairs
-        if pair != (None, None) and (said := caching(fields)).may_carry_token:
-            token = self._token(pair)
-        if token:
-            headers = with_token(fields, said)
+        make_token, headers = None, fields.pairs
+        if pair != (None, None):
+            to_caches = caching(fields)
+            make_token = self._token_maker(pair) if to_caches.may_carry_token else None
+            headers = with_token(fields, to_caches) if make_token else headers
         if "etag" in fields.names:
-            headers = mark(headers, self._version(bool(token)))
-        return Tagged(lambda said: self._place(said, fields, verdict, token), headers)
+            headers = mark(headers, self._version(bool(make_token)))
+        return Tagged(partial(self._place, fields, verdict, make_token), headers)
 
-    def _place(self, said: Said, fields: Fields, verdict: Verdict, token: str) -> bytes:
+    def _place(
+        self, fields: Fields, verdict: Verdict, make_token: Callable[[], str] | None, said: Said
+    ) -> bytes:
         """Return the markup for a head that has said so much, or nothing."""
         tag = self._tag()
         by_path = tag.address.startswith("/")
@@ -123,7 +125,9 @@ class Outgoing(Exchange):
             return b""
         if said.policies:
             verdict = self._judge(fields, said.policies)
-        return b"" if verdict.missing else tag.markup(token, verdict.nonce)
+        if verdict.missing:
+            return b""
+        return tag.markup(make_token() if make_token else "", verdict.nonce)
 
     def _judge(self, fields: Fields, metas: Sequence[str] = ()) -> Verdict:
         """Return what the page's own policies say of the tag."""
@@ -153,7 +157,8 @@ class Outgoing(Exchange):
         if pair != (None, None) and (
             self._sent is None or caching(Fields(self._sent)).forbids_sharing
         ):
-            token = self._token(pair)
+            make_token = self._token_maker(pair)
+            token = make_token() if make_token else ""
             self._late_token = bool(token)
         nonce = self._environ.get("pagetimer.nonce")
         return self._tag().markup(token, nonce and str(nonce)).decode()
@@ -206,14 +211,17 @@ class Outgoing(Exchange):
             self._maker.say("who", f"user or session cannot be read: {error!r}")
             return Pair()
 
-    def _token(self, pair: Pair) -> str:
+    def _token_maker(self, pair: Pair) -> Callable[[], str] | None:
+        """Return what signs a token with what environ knows now; None without a secret."""
         keys = self._keys()
         if keys is None:
-            return ""
-        route = self._environ.get("pagetimer.route")
+            return None
+        return partial(self._token, keys, pair, self._environ.get("pagetimer.route"))
+
+    def _token(self, keys: Keys, pair: Pair, route: object) -> str:
         session = keys.session_key(pair.session) if pair.session else None
         path = hash_path(self._plain_path())
-        named = Token(pair.user, session, route and str(route), path, int(time.time()))
+        named = Token(pair.user, session, str(route) if route else None, path, int(time.time()))
         return sign(keys, named)
 
     def _keys(self) -> Keys | None:
