@@ -68,10 +68,10 @@ QUIET = re.compile(
     rb"(?:" + _SPACE + rb"*<(?:"
     rb"meta" + _PLAIN_META + rb" ?/?>|"
     rb"link" + _PLAIN + rb" ?/?>|"
-    rb"script" + _PLAIN + rb">[^<]{0,999}(?:<(?!/[sS]|!--)[^<]{0,999}){0,99}</script>|"
-    rb"!--(?!-?>)[^-]*(?:-(?!-)[^-]*)*-->|"
+    rb"script" + _PLAIN + rb">[^<]{0,999}(?:<(?!/[sS]|!--)[^<]{0,999}){0,30}</script>|"
+    rb"!--(?!-?>)[^-]{0,999}(?:-(?!-)[^-]{0,999}){0,30}-->|"
     rb"style" + _PLAIN + rb">[^<]{0,999}</style>|"
-    rb"noscript>[^<]{0,999}(?:<(?!/)[^<]{0,999}){0,99}</noscript>|"
+    rb"noscript>[^<]{0,999}(?:<(?!/)[^<]{0,999}){0,30}</noscript>|"
     rb"title>[^<]*</title>|"
     rb'meta charset=(?:"[uU][tT][fF]-8"|[uU][tT][fF]-8) ?/?>'
     rb")){0,200}" + _SPACE + rb"*"
@@ -90,33 +90,49 @@ SHIFTING = re.compile(rb"(?i)iso-?2022|hz-gb-2312")
 
 class Text(NamedTuple):
     """A stretch without tags. `marks` finds what ends it, which never begins before `first`
-    does: bytes.find is many times faster than a pattern."""
+    does: bytes.find is many times faster than a pattern. A pattern that itself begins with a
+    byte is next: the re module then looks for that byte alone."""
 
     first: bytes
     marks: re.Pattern[bytes]
 
 
-def _text(first: bytes, marks: bytes, *words: bytes) -> Text:
-    return Text(first, re.compile(rb"(?i)" + marks + b"|" + _begun(*words)))
+def _rest(*words: bytes) -> bytes:
+    """A pattern for any beginning of the words, also for none, where the bytes at hand end."""
+    heads = {word[:size] for word in words for size in range(len(word) + 1)}
+    return rb"(?:" + b"|".join(map(re.escape, sorted(heads, reverse=True))) + rb")\Z"
 
 
 def _raw(name: bytes) -> Text:
     """The text of an element that only its own end tag ends (13.2.5.9 to 13.2.5.14)."""
-    return _text(b"<", rb"(?P<end></" + name + rb"(?=[\t\n\f\r />]))", b"</" + name)
+    end = rb"(?P<end>/" + name + rb"(?=[\t\n\f\r />]))"
+    return Text(b"<", re.compile(rb"<(?i:" + end + rb"|(?P<part>" + _rest(b"/" + name) + rb"))"))
 
 
-COMMENT = _text(b"-", rb"(?P<over>--!?>)", b"--!")
-BOGUS = Text(b">", re.compile(rb"(?P<over>>)"))
+COMMENT = Text(b"-", re.compile(rb"-(?:(?P<over>-!?>)|(?P<part>" + _rest(b"-!") + rb"))"))
+BOGUS = Text(b">", re.compile(rb">(?P<over>)"))
 
 # Script data, escaped, and escaped twice (13.2.5.15 to 13.2.5.31).
-_END = rb"</script(?=[\t\n\f\r />])"
-_SCRIPT = _text(b"<", rb"(?P<end>" + _END + rb")|(?P<escape><!--)", b"</script", b"<!--")
-_ESCAPED = _text(
-    b"",
-    rb"(?P<end>" + _END + rb")|(?P<twice><script[\t\n\f\r />])|(?P<plain>-->)",
-    *(b"</script", b"<script", b"-->"),
+_END = rb"/script(?=[\t\n\f\r />])"
+_DASHES = rb"-(?:(?P<plain>->)|(?P<part_of_dashes>" + _rest(b"-") + rb"))"
+_SCRIPT = Text(
+    b"<",
+    re.compile(
+        rb"<(?i:(?P<end>" + _END + rb")|(?P<escape>!--)|"
+        rb"(?P<part>" + _rest(b"/script", b"!-") + rb"))"
+    ),
 )
-_TWICE = _text(b"", rb"(?P<once>" + _END + rb")|(?P<plain>-->)", b"</script", b"-->")
+_ESCAPED = Text(
+    b"",
+    re.compile(
+        rb"<(?i:(?P<end>" + _END + rb")|(?P<twice>script[\t\n\f\r />])|"
+        rb"(?P<part>" + _rest(b"/script", b"script") + rb"))|" + _DASHES
+    ),
+)
+_TWICE = Text(
+    b"",
+    re.compile(rb"<(?i:(?P<once>" + _END + rb")|(?P<part>" + _rest(b"/script") + rb"))|" + _DASHES),
+)
 AFTER = {"over": None, "escape": _ESCAPED, "twice": _TWICE, "once": _ESCAPED, "plain": _SCRIPT}
 
 HEAD_TEXT = {name: _raw(name) for name in (b"noframes", b"noscript", b"style", b"title")}

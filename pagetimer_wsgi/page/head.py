@@ -123,13 +123,14 @@ class Scanner:
         mark = text.marks.search(data, at) if at >= 0 else None
         if mark is None:
             return len(data)
-        if mark.lastgroup == "part":
+        kind = str(mark.lastgroup)
+        if kind.startswith("part"):
             return mark.start()
-        if mark.lastgroup == "end":
+        if kind == "end":
             return self._end_of_text(data, mark.start())
-        self._text = AFTER[str(mark.lastgroup)]
+        self._text = AFTER[kind]
         # The dashes of `<!--` may be those of `-->` as well.
-        return mark.start() + 2 if mark.lastgroup == "escape" else mark.end()
+        return mark.start() + 2 if kind == "escape" else mark.end()
 
     def _end_of_text(self, data: bytes, at: int) -> int:
         end = self._read_tag(data, at)
