@@ -287,6 +287,19 @@ def test_a_tag_by_hand_is_empty_on_a_page_that_is_not_measured(make):
     assert answer.text == "<html><head></head><body></body></html>"
 
 
+def test_errors_of_ours_are_said_once_a_minute_and_counted_and_pages_go_out(make, caplog):
+    def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html"), ("Content-Encoding", "gzip")])
+        return [b"no gzip"]
+
+    timer = make(broken)
+    assert [get(timer).body for _ in range(3)] == [b"no gzip"] * 3
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "cannot be decoded" in errors[0].getMessage()
+    assert timer.parts.spool.health.figures.errors == 3
+
+
 # --- ETags --------------------------------------------------------------------------------------
 
 

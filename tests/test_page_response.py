@@ -688,6 +688,18 @@ def test_close_is_called_once_however_far_the_server_got(content_type: str, take
     assert body.closed == 1
 
 
+def test_a_list_that_wants_to_be_closed_is_closed() -> None:
+    class Closing(list[bytes]):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    body = Closing([PAGE])
+    assert Server().run(app(body)).content == MARKED
+    assert body.closed == 1
+
+
 def test_a_second_close_is_none_for_the_application() -> None:
     body = Body(PAGE)
     server = Server().call(app(body))

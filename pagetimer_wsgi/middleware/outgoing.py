@@ -84,6 +84,10 @@ class Outgoing(Exchange):
         if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MATCH" in environ:
             self._turn_back()
 
+    def failed(self, error: Exception) -> None:
+        """Take note of an error of ours, for which a page goes out without its tag."""
+        self._maker.say("page", f"a page goes out without its tag: {error!r}")
+
     def amend(self, status: str, headers: Headers) -> Headers:
         """Return the headers with what a tag by hand or a turned ETag asks of them."""
         if self._late_token:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from . import Headers
 from .begin import AnyScanner, Tagged, begin, settled
@@ -67,6 +67,10 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def failed(self, error: Exception) -> None:
+        """Take note of an error of ours, for which a page goes out without its tag."""
+        log.error("a page goes out without its tag: %r", error)
+
     def amend(self, status: str, headers: Headers) -> Headers:
         """Return the headers with which any response goes to the server."""
         return headers
@@ -90,7 +94,7 @@ class Exchange:
             raise AssertionError("start_response was called again without exc_info")
         self._page = None
         if not (self._started or self._is_theirs):
-            self._page = _page(status, headers, exc_info)
+            self._page = self._as_page(status, headers, exc_info)
             if self._page:
                 return self.write
         # Where the server has begun, it alone knows whether headers went out; then it raises.
@@ -118,7 +122,7 @@ class Exchange:
         scanner = self._scanner
         if scanner is None:
             return chunk
-        out = _guarded(scanner, lambda: scanner.feed(chunk))
+        out = self._guarded(scanner, lambda: scanner.feed(chunk))
         if scanner.done and not isinstance(scanner, CodedScanner):
             self._scanner = None
         return out
@@ -128,7 +132,20 @@ class Exchange:
         if self._page:
             self._open(self._page, [], ended=True)
         scanner, self._scanner = self._scanner, None
-        return _guarded(scanner, scanner.close) if scanner else b""
+        return self._guarded(scanner, scanner.close) if scanner else b""
+
+    def _as_page(
+        self, status: str, headers: Headers, exc_info: ExceptionInformation | None
+    ) -> _Page | None:
+        try:
+            if not may_be_page(status, headers):
+                return None
+            fields = Fields(list(headers))
+            kind = kind_of(fields)
+            return kind and _Page(status, fields, exc_info, kind)
+        except Exception as error:
+            self.failed(error)
+            return None
 
     def _body(self, result: Iterable[bytes]) -> Iterable[bytes]:
         """What the server iterates over, made of what the application returned."""
@@ -137,7 +154,7 @@ class Exchange:
             at_once = not self._started and takes_headers_at_return(self._environ)
             self._is_theirs = self.passes or at_once
             return result if self._is_theirs else _Body(self, result)
-        if isinstance(result, (list, tuple)) and not self._asks_for_headers():
+        if _is_plain_list(result) and not self._asks_for_headers():
             return self._open(self._page, result, ended=True)
         if takes_headers_at_return(self._environ):
             self._open(self._page, [])
@@ -148,8 +165,8 @@ class Exchange:
         self._page = None
         try:
             headers, out = self._settle(page, chunks, ended)
-        except Exception:
-            log.exception("a page goes out without its tag")
+        except Exception as error:
+            self.failed(error)
             headers, out = page.fields.pairs, chunks
         self._forward(page.status, headers, page.exc_info)
         return out
@@ -170,6 +187,19 @@ class Exchange:
         self._scanner = begun.scanner
         return settled(tagged.headers, begun.length), begun.chunks
 
+    def _guarded(self, scanner: AnyScanner, step: Callable[[], bytes]) -> bytes:
+        """What the step gives; if it fails, the application's bytes and no more scanning.
+
+        A page that was coded anew cannot go on in its old coding: there the server is told.
+        """
+        try:
+            return step()
+        except Exception as error:
+            if isinstance(scanner, CodedScanner):
+                raise
+            self.failed(error)
+            return scanner.release()
+
     def _asks_for_headers(self) -> bool:
         return bool(self._environ["REQUEST_METHOD"] == "HEAD")
 
@@ -185,30 +215,8 @@ class Exchange:
         return write
 
 
-def _page(status: str, headers: Headers, exc_info: ExceptionInformation | None) -> _Page | None:
-    try:
-        if not may_be_page(status, headers):
-            return None
-        fields = Fields(list(headers))
-        kind = kind_of(fields)
-        return kind and _Page(status, fields, exc_info, kind)
-    except Exception:
-        log.exception("a response cannot be judged and goes out as it is")
-        return None
-
-
-def _guarded(scanner: AnyScanner, step: Callable[[], bytes]) -> bytes:
-    """What the step gives; if it fails, the application's bytes and no more scanning.
-
-    A page that was coded anew cannot go on in its old coding: there the server is told.
-    """
-    if isinstance(scanner, CodedScanner):
-        return step()
-    try:
-        return step()
-    except Exception:
-        log.exception("a page goes out without its tag")
-        return scanner.release()
+def _is_plain_list(result: Iterable[bytes]) -> TypeGuard[Sequence[bytes]]:
+    return isinstance(result, (list, tuple)) and not hasattr(result, "close")
 
 
 class _Body:
