@@ -59,8 +59,8 @@ def caching(fields: Fields) -> Caching:
         for directive in _DIRECTIVE.findall(value)
         if directive.strip()
     ]
-    elsewhere = any(name.endswith(_OTHER_CACHES) for name in fields.names)
-    return Caching(directives, "expires" in fields.names, elsewhere)
+    elsewhere = [name for name in fields.names if name.endswith(_OTHER_CACHES)]
+    return Caching(directives, "expires" in fields.names, bool(elsewhere))
 
 
 def with_token(fields: Fields, said: Caching) -> Headers:

@@ -45,13 +45,16 @@ class Kind(NamedTuple):
 
 def may_be_page(status: str, headers: Headers) -> bool:
     """Tell quickly of most responses that they are no pages."""
-    types = [value for name, value in headers if name.lower() == "content-type"]
-    return len(types) == 1 and _scanner(types[0]) is not None and bool(_STATUS.match(status))
+    for name, value in headers:
+        if name.lower() == "content-type":
+            return _scanner(value) is not None and _STATUS.match(status) is not None
+    return False
 
 
 def kind_of(fields: Fields) -> Kind | None:
     """Return what kind of page a response that may be one is; None, if it is to stay as it is."""
-    scanner = _scanner(fields.values("content-type")[0])
+    types = fields.values("content-type")
+    scanner = _scanner(types[0]) if len(types) == 1 else None
     if scanner is None or _forbids(fields):
         return None
     name = _coding_name(fields)
