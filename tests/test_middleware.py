@@ -14,7 +14,7 @@ from paste.deploy import loadapp
 from webob import Request, Response
 
 from pagetimer_wsgi import PageTimer, SettingsError
-from pagetimer_wsgi.page.once import warn_once
+from pagetimer_wsgi.page import once
 from pagetimer_wsgi.stores.base import without_password
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
@@ -455,7 +455,7 @@ def with_head(head: str, *headers: tuple[str, str]) -> Any:
 def test_a_base_of_another_origin_needs_the_whole_address(
     make, caplog, base, options, source_of_tag
 ):
-    warn_once.cache_clear()
+    once.times.cache_clear()
     timer = make(with_head(f'<base href="{base}">'), **options)
     answers = [get(timer), get(timer)]
     assert [source(answer) if tags(answer) else None for answer in answers] == [source_of_tag] * 2
@@ -495,7 +495,7 @@ POLICY = "Content-Security-Policy"
 def test_a_page_whose_policy_forbids_script_or_beat_goes_out_as_it_is_and_that_is_said_once(
     make, caplog, head, headers, attributes
 ):
-    warn_once.cache_clear()
+    once.times.cache_clear()
     timer = make(with_head(head, *headers))
     answers = [get(timer, environ={"REMOTE_USER": "ada"}) for _ in range(2)]
     warnings = [each for each in caplog.records if each.levelname == "WARNING"]

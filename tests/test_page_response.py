@@ -15,12 +15,11 @@ from wsgiref.validate import validator
 import flask
 import pytest
 
-from pagetimer_wsgi.page import Headers, response
+from pagetimer_wsgi.page import Headers, once, response
 from pagetimer_wsgi.page.begin import Tagged
 from pagetimer_wsgi.page.coding import CodingError
 from pagetimer_wsgi.page.fields import Fields
 from pagetimer_wsgi.page.head import Scanner
-from pagetimer_wsgi.page.once import warn_once
 from pagetimer_wsgi.page.response import Exchange
 
 TAG = b"<script></script>"
@@ -479,7 +478,7 @@ def test_a_coded_stream_that_is_cut_off_stays_cut_off() -> None:
 
 
 def test_a_coding_that_is_not_known_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    warn_once.cache_clear()
+    once.times.cache_clear()
     for _ in range(3):
         Server().run(app([PAGE], HTML, ("Content-Encoding", "x-new")))
     (record,) = caplog.records
@@ -535,7 +534,7 @@ def test_uwsgis_http11_socket_never_loses_a_length_and_that_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    warn_once.cache_clear()
+    once.times.cache_clear()
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
     chunks = [b"<html><head>", b"</head>"]
     for _ in range(2):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..page import Headers
 from ..page.address import base_address, leads_away, page_origin
-from ..page.begin import Tagged
+from ..page.begin import Tagged, settled
 from ..page.caches import caching, make_private, with_token
 from ..page.fields import Fields
 from ..page.once import warn_once
@@ -124,7 +124,8 @@ class Outgoing(Exchange):
         if by_path and said.base and leads_away(said.base, self._origin()):
             warn_once(
                 "a page goes out without the tag: its <base href> leads to another origin;"
-                " set the option url to the whole address of the prefix, with https:// and host"
+                " set the option url to the whole address of the prefix, with https:// and host",
+                self._script_name + self._path_info,
             )
             return b""
         if said.policies:
@@ -141,7 +142,8 @@ class Outgoing(Exchange):
             return Verdict(nonce, None)
         verdict = judge(fields.pairs, metas, self._origin(), self._tag().address, nonce)
         if verdict.missing:
-            warn_once(f"a page goes out without the tag: {verdict.missing}")
+            path = self._script_name + self._path_info
+            warn_once(f"a page goes out without the tag: {verdict.missing}", path)
         return verdict
 
     def late_markup(self) -> str:
@@ -201,7 +203,7 @@ class Outgoing(Exchange):
         headers, said = fields.pairs, caching(fields)
         if said.may_carry_token and any(etag.endswith(own) for etag in self._marked.values()):
             headers = with_token(fields, said)
-        return mark_again(headers, self._marked)
+        return mark_again(settled(headers, None), self._marked)
 
     def _is_measured(self) -> bool:
         if self._environ.get("pagetimer.skip"):
