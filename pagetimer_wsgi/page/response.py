@@ -82,7 +82,12 @@ class Exchange:
         """
         environ = self._environ
         if environ.get("REQUEST_METHOD") in _PAGE_METHODS and not environ.get("HTTP_UPGRADE"):
-            return self._body(application(environ, self.start))
+            try:
+                result = application(environ, self.start)
+            except BaseException:
+                self.give_up()
+                raise
+            return self._body(result)
         self._is_theirs = True
         return application(environ, self._forward)
 
@@ -127,12 +132,20 @@ class Exchange:
             self._scanner = None
         return out
 
-    def end(self) -> bytes:
-        """What goes out when the application's body has ended."""
+    def end(self) -> bytes | None:
+        """What goes out when the application's body has ended; None for nothing."""
         if self._page:
             self._open(self._page, [], ended=True)
+            # Of no chunk at all wsgiref makes a Content-Length, which is not the page's.
+            return b"" if self._asks_for_headers() else None
         scanner, self._scanner = self._scanner, None
-        return self._guarded(scanner, scanner.close) if scanner else b""
+        return (self._guarded(scanner, scanner.close) or None) if scanner else None
+
+    def give_up(self) -> None:
+        """Let the server hear what the application had said before it failed."""
+        page, self._page = self._page, None
+        if page:
+            self._forward(page.status, page.fields.pairs, page.exc_info)
 
     def _as_page(
         self, status: str, headers: Headers, exc_info: ExceptionInformation | None
@@ -245,6 +258,9 @@ class _Body:
         except StopIteration:
             self._ended = True
             return self._rest()
+        except BaseException:
+            self._exchange.give_up()
+            raise
         return self._pass_on(chunk)
 
     def _pass_on(self, chunk: bytes) -> bytes:
@@ -258,9 +274,9 @@ class _Body:
 
     def _rest(self) -> bytes:
         rest = self._exchange.end()
-        if rest:
-            return rest
-        raise StopIteration
+        if rest is None:
+            raise StopIteration
+        return rest
 
     def close(self) -> None:
         """Close the application's iterable, once, whatever came before (PEP 3333)."""
