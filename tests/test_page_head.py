@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from itertools import pairwise
+import tracemalloc
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import pairwise, repeat
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from selectolax.lexbor import LexborHTMLParser
 
 from pagetimer_wsgi.page.head import LIMIT, Scanner
 from pagetimer_wsgi.page.said import Said
@@ -28,10 +27,20 @@ def scan(chunks: Iterable[bytes], tag: bytes = TAG.encode()) -> bytes:
     return b"".join([*[scanner.feed(chunk) for chunk in chunks], scanner.close()])
 
 
+def peak_memory(act: Callable[[], object]) -> int:
+    """The bytes that the act took at most, its result among them."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def assert_at_every_split(document: str) -> None:
     """The tag stands at HERE, or nowhere, whole, in single bytes, and cut in two anywhere."""
-    plain = document.replace(HERE, "").encode()
-    wanted = document.replace(HERE, TAG).encode()
+    plain = document.replace(HERE, "").encode("utf-8", "surrogateescape")
+    wanted = document.replace(HERE, TAG).encode("utf-8", "surrogateescape")
     assert scan([plain]) == wanted
     assert scan(cut(plain, range(1, len(plain)))) == wanted
     for place in range(len(plain) + 1):
@@ -51,6 +60,8 @@ ENDS = {
     "an encoding that is spoken of, not declared": "<html>"
     '<meta name="description" content="of iso-2022-jp"><meta name=a content=hz-gb-2312>'
     "<meta http-equiv=refresh content='9; url=/iso-2022-jp'>@@</head>",
+    "XML declaration": "<?xml version='1.0' encoding='utf-8'?>\n<html>@@</head>",
+    "no XML declaration": "<?xm encoding='iso-2022-jp'?><html>@@</head>",
     "no doctype, only its end tag": "<title>a</title>@@</head>",
 }
 IMPLIED = {
@@ -176,7 +187,9 @@ UNTOUCHED = {
     "ISO-2022-JP by meta": "<html><meta charset=iso-2022-jp></head>",
     "ISO-2022-JP by http-equiv": '<html><meta content="text/html; charset=ISO-2022-JP" '
     'http-equiv="content-type"></head>',
+    "ISO-2022-JP by an XML declaration": "<?xml encoding='ISO-2022-JP'?><html></head>",
     "open comment": "<html><!-- </head>",
+    "open XML declaration": "<?xml version='1.0' <html",
     "open bogus comment": "<html><?x",
     "half a comment": "<html><!-",
     "open doctype": "<!doctype html",
@@ -350,68 +363,37 @@ def test_when_the_insertion_fails_nothing_that_was_fed_is_lost() -> None:
         b"<html><m" + b"e" * 60_000 + b"></head>",
         b"<html><!--" + b"-" * 20_000 + b"></head>",
         b"<html><script>" + b"<" * 20_000 + b"</script></head>",
+        b"<?xml " + b"x" * 60_000 + b"?><html></head>",
     ],
-    ids=["value", "attributes", "name", "comment", "script"],
+    ids=["value", "attributes", "name", "comment", "script", "XML declaration"],
 )
 def test_single_bytes_cost_linear_time(document: bytes) -> None:
     begun = time.process_time()
     scan(cut(document, range(1, len(document))))
-    assert time.process_time() - begun < 0.6  # seconds; re-scans of what is held take several
+    assert time.process_time() - begun < 0.3  # seconds; re-scans of what is held take 0.5 and more
 
 
-WORDS = [
-    *("<!doctype html>", "<html>", "<html lang=en>", "<head>", '<head a="b>c">', "</head>"),
-    *("</HEAD >", "</head/>", "<body>", "</body>", "</html>", "</br>", "<br>", "<p>", "</p>"),
-    *("x", " ", "\n", "\x0b", "\r", "&#32;", "&#x20;", "&Tab;", "&NewLine;", "&nbsp;", "&#32"),
-    *("&", "&#", "<", "</", "</ x>", "<!x>", "<?x>", "<!-->", "<!--->", "<!-- x -->", "<!--"),
-    *(
-        "-->",
-        "--!>",
-        "-",
-        ">",
-        '"',
-        "'",
-        "=",
-        "/",
-        "<title>",
-        "</title>",
-        "</title ",
-        "<style>",
-    ),
-    *("</style>", "<script>", "</script>", '</script a=">">', "<!--<script>", "<script ", "<meta"),
-    *("<noframes>", "</noframes>", "<template>", "</template>", "<meta charset=utf-8>"),
-    *('<meta a=b"c>', "<meta a=\"x>y\" b='>'>", '<meta =a="b>', '<meta a/="x>', "<link/>"),
-    *("<meta a=>", "<select>", "<option>", "</select>", "<table>", "<tr>", "<td>", "<col>"),
-    *("<textarea>", "</textarea>", "<iframe>", "</iframe>", "<svg>", "<plaintext>", "<frameset>"),
-    *("<![CDATA[x]]>", "<a href='</head>'>", "<title/>", "<script/>", "<colgroup>", "<caption>"),
-]
-STARTS = ["", "<!doctype html>", "<html><head>", "<html><template>", "<html><script><!--"]
-documents = st.builds(
-    lambda start, words: (start + "".join(words)).encode(),
-    st.sampled_from(STARTS),
-    st.lists(st.sampled_from(WORDS), max_size=14),
-)
+def test_empty_chunks_are_not_held() -> None:
+    scanner = Scanner(lambda said: b"")
+    scanner.feed(b"<html><meta ")
+    assert peak_memory(lambda: deque(map(scanner.feed, repeat(b"", 50_000)), 0)) < 50_000
 
 
-@settings(max_examples=400, deadline=None)
-@given(documents, st.data())
-def test_any_document_comes_out_the_same_at_every_split(
-    document: bytes, data: st.DataObject
+GREEDY = {
+    "one attribute again and again": b"<link" + b" a" * 100_000 + b">",
+    "many attributes": b"<META" + b"".join(b" a%d" % number for number in range(40_000)) + b">",
+    "quiet attributes": b"<meta" + b' id=""' * 40_000 + b">",
+    "comment of dashes": b"<!--" + b"-a" * 100_000 + b"-->",
+    "script of less-thans": b"<script>" + b"< " * 100_000 + b"</script>",
+    "noscript of less-thans": b"<noscript>" + b"< " * 100_000 + b"</noscript>",
+    "links": b"<link>" * 40_000,
+    "references": b"&#32;" * 30_000,
+}
+
+
+@pytest.mark.parametrize("head", GREEDY.values(), ids=GREEDY.keys())
+def test_whatever_a_chunk_holds_reading_it_takes_no_more_memory_than_copying_it(
+    head: bytes,
 ) -> None:
-    places = data.draw(st.lists(st.integers(0, len(document)), max_size=5))
-    assert scan(cut(document, places)) == scan([document])
-    assert scan(cut(document, range(1, len(document)))) == scan([document])
-
-
-@settings(max_examples=1000, deadline=None)
-@given(documents)
-def test_any_document_keeps_its_tree_but_for_our_element_in_the_head(document: bytes) -> None:
-    """The words leave out what lexbor misreads: noscript (no scripting there) and a last `<!`."""
-    after = scan([document])
-    if after == document:
-        return
-    tree = LexborHTMLParser(after)
-    ours = tree.css("html > head > script[data-ours]")
-    assert len(ours) == 1
-    assert tree.html is not None
-    assert tree.html.replace(TAG, "", 1) == LexborHTMLParser(document).html
+    document = b"<html>" + head + b"</head>"
+    assert peak_memory(lambda: scan([document])) < 3 * len(document)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 BOM = b"\xef\xbb\xbf"
 AMP = frozenset((b"amp", "⚡".encode()))
 OURS = b"data-pagetimer"
+ASKED = AMP | {OURS, b"charset", b"content", b"href", b"http-equiv"}  # attributes; no other is kept
 
 DOCUMENT = frozenset((b"html", b"head", b"body"))
 IN_HEAD = frozenset(  # 13.2.6.4.4, but for the elements of text
@@ -60,10 +61,10 @@ LAST_SPACE = re.compile(rb"(?i)" + _SPACES)
 
 # The plainest spellings of what most heads consist of, passed in one step: nothing in them means
 # anything to us. Whatever they miss is read with care, and with the same result. Repeats are
-# bounded where a failure would go back over all of them.
+# bounded: the re module notes each one, in many times the memory of what it matched.
 _SPACE = rb"[\t\n\f\r ]"
-_PLAIN = rb"(?:" + _SPACE + rb"""+(?!amp|data-p)[a-z:-]+(?:="[^"]*"|='[^']*')?)*"""
-_PLAIN_META = rb"(?:" + _SPACE + rb"""+(?:content|id|itemprop|media|name|property)="[^"]*")*"""
+_PLAIN = rb"(?:" + _SPACE + rb"""+(?!amp|data-p)[a-z:-]+(?:="[^"]*"|='[^']*')?){0,30}"""
+_PLAIN_META = rb"(?:" + _SPACE + rb"""+(?:content|id|itemprop|media|name|property)="[^"]*"){0,9}"""
 QUIET = re.compile(
     rb"(?:" + _SPACE + rb"*<(?:"
     rb"meta" + _PLAIN_META + rb" ?/?>|"
@@ -76,6 +77,10 @@ QUIET = re.compile(
     rb'meta charset=(?:"[uU][tT][fF]-8"|[uU][tT][fF]-8) ?/?>'
     rb")){0,200}" + _SPACE + rb"*"
 )
+# The first bytes, as long as more of them may tell an encoding (13.2.3.2), and an XML declaration.
+UNDECIDED = re.compile(rb"\xef\xbb?|<(?:\?(?:x(?:m(?:l[^>]*)?)?)?)?")
+DECLARATION = re.compile(rb"<\?xml[^>]*>")
+
 # How most documents begin.
 OPENING = re.compile(
     _SPACE + rb"*(?i:<!doctype html)>" + _SPACE + rb"*"

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from .grammar import (
     AFTER,
     AMP,
+    ASKED,
     ATTRIBUTE,
     BOGUS,
     BOM,
     COMMENT,
+    DECLARATION,
     DOCUMENT,
     FOREIGN,
     HEAD_TEXT,
@@ -29,6 +31,7 @@ from .grammar import (
     TAG_NAME,
     TEMPLATE_TEXT,
     TOKEN,
+    UNDECIDED,
     Text,
     declared_encoding,
     text_of,
@@ -63,13 +66,13 @@ class Scanner:
         self._is_document = False
         self._is_place = False
         self._said = Said()
-        self._name = b""  # of the tag being read, its attributes, and how far it is read
+        self._name = b""  # of the tag being read, what it says to us, and how far it is read
         self._attributes: dict[bytes, bytes] = {}
         self._read = 0
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the document's next bytes; return what may go out now."""
-        if self.done:
+        if self.done or not chunk:
             return chunk
         self._held.append(chunk)
         self._size += len(chunk)
@@ -141,9 +144,9 @@ class Scanner:
 
     def _in_head(self, data: bytes, at: int) -> int:
         if self._at_start:
-            if BOM.startswith(data[:3]) and len(data) < 3:
-                return at
             at = self._begin(data)
+            if self._at_start or self.done:
+                return at
         if not (self._read or self._templates):  # never into a tag begun with care
             quiet = QUIET.match(data, at)
             at = quiet.end() if quiet else at
@@ -156,7 +159,12 @@ class Scanner:
         return self._on_token(token, data, at) if token else self._on_words(data, at)
 
     def _begin(self, data: bytes) -> int:
+        if UNDECIDED.fullmatch(data):
+            self._awaited = b">" if data.startswith(b"<?xml") else b""
+            return 0
         self._at_start = False
+        declaration = DECLARATION.match(data)
+        self.done = bool(declaration and SHIFTING.search(declaration[0]))
         at = len(BOM) if data.startswith(BOM) else 0
         opening = OPENING.match(data, at)
         if opening is None:
@@ -282,7 +290,8 @@ class Scanner:
                 return found.end()
             if found.end() == len(data):
                 break
-            self._attributes.setdefault(found[1].lower(), found[2] or b"")
+            if (name := found[1].lower()) in ASKED:
+                self._attributes.setdefault(name, found[2] or b"")
             position = found.end()
         self._read = position - at
         quote = OPEN_QUOTE.match(data, position)
