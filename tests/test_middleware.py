@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,7 +157,7 @@ def test_a_token_goes_only_into_pages_that_no_shared_cache_may_keep(
     assert set(kept) <= set(answer.headers.items())
 
 
-def test_a_page_without_a_secret_keeps_its_headers_and_carries_no_token(make, tmp_path):
+def test_a_page_without_a_secret_keeps_its_headers_and_carries_no_token(make, tmp_path, caplog):
     timer = make(secret_file=tmp_path / "missing")
     headers = [("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"), ("ETag", '"x"')]
     answer = get(timer, environ={"REMOTE_USER": "ada", "test.headers": headers})
@@ -164,6 +165,18 @@ def test_a_page_without_a_secret_keeps_its_headers_and_carries_no_token(make, tm
     assert CONTROL not in answer.headers
     assert answer.headers["Last-Modified"] == headers[0][1]
     assert len(answer.headers["ETag"]) == len('W/"x-pts"') + 8
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "secret" in error.getMessage()
+
+
+def test_a_tag_by_hand_without_a_secret_stands_without_a_token_and_changes_no_header(
+    make, tmp_path
+):
+    headers = [(CONTROL, "public"), ("ETag", '"x"')]
+    timer = make(by_hand, secret_file=tmp_path / "missing")
+    answer = get(timer, environ={"REMOTE_USER": "ada", "test.headers": headers})
+    assert token(answer) == ""
+    assert (answer.headers[CONTROL], answer.headers["ETag"]) == ("public", '"x"')
 
 
 @pytest.mark.parametrize(
@@ -194,6 +207,19 @@ def test_a_token_says_user_session_and_route_and_never_the_session_itself(make):
     assert (said.route, said.route_of("/course/7/?a=b")) == ("/course/<id>/",) * 2
     assert said.route_of("/course/8/") is None
     assert abs(said.made_at - time.time()) < 5
+
+
+@pytest.mark.parametrize("application", [page, by_hand])
+def test_route_and_nonce_may_be_anything_that_becomes_text(make, application):
+    class Text:
+        def __str__(self) -> str:
+            return "/course/<id>/"
+
+    environ = {"REMOTE_USER": "ada", "pagetimer.route": Text(), "pagetimer.nonce": Text()}
+    timer = make(application)
+    answer = get(timer, environ=environ)
+    assert verify(timer.parts.key_ring.get(), token(answer), 60).route == "/course/<id>/"
+    assert 'nonce="/course/&lt;id&gt;/"' in tags(answer)[0]
 
 
 def test_user_and_session_are_found_where_the_options_say(make):
@@ -231,10 +257,64 @@ def test_a_page_that_is_not_to_be_measured_goes_out_as_it_is(make, options, envi
     assert CONTROL not in answer.headers
 
 
-def test_the_tag_carries_the_pages_nonce(make):
-    answer = get(make(), environ={"pagetimer.nonce": 'r4nd"m'})
+@pytest.mark.parametrize("application", [page, by_hand])
+def test_the_tag_carries_the_pages_nonce(make, application):
+    timer = make(application)
+    answer = get(timer, environ={"pagetimer.nonce": 'r4nd"m'})
     assert 'nonce="r4nd&quot;m"' in tags(answer)[0]
-    assert "nonce" not in tags(get(make()))[0]
+    assert "nonce" not in tags(get(timer))[0]
+
+
+@pytest.mark.parametrize("nonce", ["", None, False], ids=repr)
+def test_a_nonce_that_is_nothing_is_none(make, nonce):
+    assert "nonce" not in tags(get(make(), environ={"pagetimer.nonce": nonce}))[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "environ", "is_measured"),
+    [
+        pytest.param({"exclude": "/caf\xe9/**"}, "/caf%C3%A9/a", {}, False, id="UTF-8"),
+        pytest.param({"exclude": "/b"}, "/", {"PATH_INFO": "/%ff"}, True, id="percent"),
+        pytest.param({"exclude": "/b"}, "/", {"PATH_INFO": "/\xff"}, True, id="no UTF-8"),
+        pytest.param({"exclude": "/b"}, "/", {"PATH_INFO": "/\u20ac"}, True, id="no bytes"),
+        pytest.param({"exclude": "/a/**"}, "/b", {"SCRIPT_NAME": "/a"}, False, id="mounted"),
+    ],
+)
+def test_a_path_is_the_whole_one_that_the_browser_shows(make, options, path, environ, is_measured):
+    assert bool(tags(get(make(**options), path, environ))) == is_measured
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "path", "is_measured"),
+    [
+        pytest.param(0, "/a", "/b", True, id="not trusted"),
+        pytest.param(1, "/a", "/b", False, id="trusted"),
+        pytest.param(1, " /a/ , /x", "/b", False, id="the outermost"),
+        pytest.param(1, "/a", "/a/b", False, id="there already"),
+        pytest.param(1, "/a", "/abc", False, id="not there already"),
+        pytest.param(1, "/c", "/a/b", True, id="another"),
+    ],
+)
+def test_a_trusted_proxys_prefix_is_part_of_the_path_once(
+    make, trusted, forwarded, path, is_measured
+):
+    timer = make(exclude="/a/b,/a/abc", trusted_proxies=trusted)
+    answer = get(timer, path, {"HTTP_X_FORWARDED_PREFIX": forwarded})
+    assert bool(tags(answer)) == is_measured
+
+
+def test_a_page_without_path_or_mount_in_environ_gets_its_tag(make):
+    request = Request.blank("/")
+    for name in ("PATH_INFO", "SCRIPT_NAME", "HTTP_HOST"):
+        del request.environ[name]
+    answers: list[bytes] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [PAGE.encode()]
+
+    answers.extend(make(application)(request.environ, lambda *_: None))
+    assert b'src="/_pagetimer/pagetimer.js' in answers[0]
 
 
 @pytest.mark.parametrize("inject", ["yes", "no"])
@@ -268,7 +348,10 @@ def test_a_tag_by_hand_without_a_token_keeps_its_pages_headers(make):
     assert (token(answer), answer.headers[CONTROL]) == ("", "public, max-age=600")
 
 
-@pytest.mark.parametrize(("control", "carries"), [("max-age=600", False), ("private", True)])
+@pytest.mark.parametrize(
+    ("control", "carries"),
+    [("max-age=600", False), ("no-cache", False), ("private", True), ("no-store", True)],
+)
 def test_a_tag_written_after_the_headers_carries_a_token_only_if_they_are_private(
     make, control, carries
 ):
@@ -277,13 +360,36 @@ def test_a_tag_written_after_the_headers_carries_a_token_only_if_they_are_privat
         yield b"<html><head>"
         yield str(environ["pagetimer.tag"]).encode() + b"</head></html>"
 
-    answer = get(make(late), environ={"REMOTE_USER": "ada"})
+    answer = get(make(late, inject="no"), environ={"REMOTE_USER": "ada"})
     assert bool(token(answer)) == carries
     assert answer.headers[CONTROL] == control
 
 
-def test_a_tag_by_hand_is_empty_on_a_page_that_is_not_measured(make):
-    answer = get(make(by_hand, exclude="/"))
+def test_a_tag_written_after_the_page_got_one_is_nothing(make):
+    def late(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        yield b"<html><head></head>"
+        yield b"<body>" + str(environ["pagetimer.tag"]).encode()
+
+    answer = get(make(late))
+    assert answer.text == f"<html><head>{tags(answer)[0]}</head><body>"
+
+
+@pytest.mark.parametrize("environ", [{"REQUEST_METHOD": "PUT"}, {"HTTP_UPGRADE": "h2c"}], ids=str)
+def test_a_tag_by_hand_makes_every_answer_private_that_it_gives_a_token(make, environ):
+    headers = [(CONTROL, "public, max-age=9")]
+    answer = get(make(by_hand), environ={"REMOTE_USER": "ada", "test.headers": headers, **environ})
+    assert token(answer)
+    assert answer.headers[CONTROL] == "max-age=9, private"
+
+
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [({"exclude": "/"}, {}), ({"exclude_users": "root"}, {"REMOTE_USER": "root"})],
+    ids=str,
+)
+def test_a_tag_by_hand_is_empty_on_a_page_that_is_not_measured(make, options, environ):
+    answer = get(make(by_hand, **options), environ=environ)
     assert answer.text == "<html><head></head><body></body></html>"
 
 
@@ -340,6 +446,41 @@ def test_a_page_is_revalidated_by_the_etag_that_went_out(make, etag, method):
     assert environ["test.asked"] == {"HTTP_IF_NONE_MATCH": etag}
 
 
+@pytest.mark.parametrize("asked", CONDITIONS)
+def test_the_etag_of_either_condition_is_turned_back_and_goes_out_again(make, asked):
+    def unchanged(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("304 Not Modified", [("ETag", '"v1"')])
+        return []
+
+    marked = get(make(versioned)).headers["ETag"]
+    conditions = {**dict.fromkeys(CONDITIONS, '"other"'), asked: marked}
+    answer = get(make(unchanged), environ=conditions)
+    assert (answer.status_int, answer.headers["ETag"]) == (304, marked)
+
+
+def test_a_304_says_nothing_that_was_true_of_the_old_bytes_only(make):
+    said = [("Content-Length", "9"), ("Content-MD5", "x"), ("Accept-Ranges", "bytes")]
+
+    def unchanged(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("304 Not Modified", [("ETag", '"v1"'), *said])
+        return []
+
+    marked = get(make(versioned)).headers["ETag"]
+    for etag, headers in ((marked, [("Accept-Ranges", "none")]), ('"v1"', said)):
+        answer = again(make(unchanged), etag)
+        assert answer.headerlist == [("ETag", etag), *headers]
+
+
+def test_what_is_no_page_keeps_the_etag_that_was_asked_for(make):
+    def plain(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("ETag", '"v1"'), *CHANGED])
+        return [b"plain"]
+
+    ada = {"REMOTE_USER": "ada"}
+    answer = again(make(plain), get(make(versioned), environ=dict(ada)).headers["ETag"])
+    assert (answer.headers["ETag"], answer.headers["Last-Modified"]) == ('"v1"', CHANGED[0][1])
+
+
 def test_a_page_that_changed_is_sent_anew(make):
     timer = make(versioned)
     marked = get(timer).headers["ETag"]
@@ -394,14 +535,15 @@ def test_a_page_with_a_token_is_revalidated_only_for_the_same_authorization(make
     assert again(timer, marked, environ={"REMOTE_USER": "ada"}).status_int == 200
 
 
-def test_a_page_without_a_token_keeps_its_last_change_and_its_caching_on_the_304_too(make):
+@pytest.mark.parametrize("control", ["max-age=600", "no-cache"])
+def test_a_page_without_a_token_keeps_its_last_change_and_its_caching_on_the_304_too(make, control):
     timer = make(versioned)
-    environ = {"test.headers": [*CHANGED, ("Cache-Control", "max-age=600")]}
+    environ = {"test.headers": [*CHANGED, ("Cache-Control", control)]}
     first = get(timer, environ=dict(environ))
     second = again(timer, first.headers["ETag"], environ=dict(environ))
     for answer in (first, second):
         assert answer.headers["Last-Modified"] == CHANGED[0][1]
-        assert answer.headers["Cache-Control"] == "max-age=600"
+        assert answer.headers["Cache-Control"] == control
 
 
 @pytest.mark.parametrize("options", [{"inject": "no"}, {"exclude": "/"}], ids=str)
@@ -449,6 +591,8 @@ def with_head(head: str, *headers: tuple[str, str]) -> Any:
         ("http://localhost/x", {}, "/_pagetimer/pagetimer.js"),
         ("https://cdn.example/", {}, None),
         ("//cdn.example/", {"url": "/outer/_pagetimer"}, None),
+        ("https://shop.example/", {"trusted_proxies": 1}, "/_pagetimer/pagetimer.js"),
+        ("https://shop.example/", {}, None),
         ("//cdn.example/", {"url": "http://localhost/t"}, "http://localhost/t/pagetimer.js"),
     ],
 )
@@ -457,10 +601,13 @@ def test_a_base_of_another_origin_needs_the_whole_address(
 ):
     once.times.cache_clear()
     timer = make(with_head(f'<base href="{base}">'), **options)
-    answers = [get(timer), get(timer)]
+    forwarded = {"X-Forwarded-Host": "shop.example", "X-Forwarded-Proto": "https"}
+    answers = [get(timer, path, headers=forwarded) for path in ("/a", "/b")]
     assert [source(answer) if tags(answer) else None for answer in answers] == [source_of_tag] * 2
-    warnings = [record for record in caplog.records if "<base href>" in record.getMessage()]
-    assert len(warnings) == (source_of_tag is None)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert [warning[-20:] for warning in warnings if "<base href>" in warning] == (
+        ["(seen first at '/a')"] if source_of_tag is None else []
+    )
 
 
 POLICY = "Content-Security-Policy"
@@ -490,6 +637,18 @@ POLICY = "Content-Security-Policy"
             None,
             id="forbidden by a meta",
         ),
+        pytest.param(
+            f"<meta http-equiv={POLICY} content='img-src *'>",
+            [(POLICY, "script-src 'nonce-abc'; connect-src 'self'")],
+            ' nonce="abc"',
+            id="nonce of a header, beside a meta",
+        ),
+        pytest.param(
+            f"<base href=/a><base http-equiv={POLICY} content=\"script-src 'none'\">",
+            [],
+            "",
+            id="no policy but a base",
+        ),
     ],
 )
 def test_a_page_whose_policy_forbids_script_or_beat_goes_out_as_it_is_and_that_is_said_once(
@@ -497,16 +656,31 @@ def test_a_page_whose_policy_forbids_script_or_beat_goes_out_as_it_is_and_that_i
 ):
     once.times.cache_clear()
     timer = make(with_head(head, *headers))
-    answers = [get(timer, environ={"REMOTE_USER": "ada"}) for _ in range(2)]
+    environ = {"REMOTE_USER": "ada", "SCRIPT_NAME": "/shop"}
+    answers = [get(timer, path, environ=dict(environ)) for path in ("/cart", "/other")]
     warnings = [each for each in caplog.records if each.levelname == "WARNING"]
     if attributes is None:
         assert answers[0].text == answers[1].text == f"<html><head>{head}</head></html>"
         assert CONTROL not in answers[0].headers
-        assert len(warnings) == 1
+        (warning,) = warnings
+        assert warning.getMessage().endswith("(seen first at '/shop/cart')")
     else:
         assert attributes + "></script></head>" in tags(answers[0])[0] + "</head>"
         assert warnings == []
     assert answers[0].headers.get(POLICY) == (headers[0][1] if headers else None)
+
+
+def test_of_several_nonces_the_tag_carries_the_one_that_the_application_names(make):
+    policy = "script-src 'nonce-one' 'nonce-two'; connect-src 'self'"
+    answer = get(make(with_head("", (POLICY, policy))), environ={"pagetimer.nonce": "two"})
+    assert 'nonce="two"' in tags(answer)[0]
+
+
+def test_head_of_a_page_whose_policy_forbids_the_tag_keeps_its_headers(make):
+    headers = [(POLICY, "script-src 'none'"), ("ETag", '"x"'), ("Accept-Ranges", "bytes")]
+    answer = get(make(with_head("", *headers)), environ={"REMOTE_USER": "ada"}, method="HEAD")
+    assert set(headers) <= set(answer.headers.items())
+    assert CONTROL not in answer.headers
 
 
 # --- the script's address ---------------------------------------------------------------------
@@ -666,7 +840,8 @@ class Trap:
 )
 def test_no_object_of_the_host_that_raises_breaks_a_page(make, application, key):
     timer = make(application, session_key="beaker:id")
-    answer = get(timer, environ={"REMOTE_USER": "ada", key: Trap()})
+    environ = {"REMOTE_USER": "ada", "HTTP_IF_NONE_MATCH": 'W/"x-pts0a"', key: Trap()}
+    answer = get(timer, environ=environ)
     assert answer.status_int == 200
     assert "</head><body>" in answer.text
 
@@ -741,6 +916,16 @@ def test_pastedeploy_wraps_an_application_with_it(tmp_path):
         timer.close()
 
 
+def test_an_error_in_pastedeploys_filter_names_its_file(tmp_path):
+    config = tmp_path / "site.ini"
+    config.write_text(
+        "[filter-app:main]\nuse = egg:pagetimer-wsgi\nnext = page\nvisitor = x\n"
+        "[app:page]\npaste.app_factory = test_middleware:page_factory\n"
+    )
+    with pytest.raises(SettingsError, match=re.escape(str(config))):
+        loadapp(f"config:{config}")
+
+
 def test_an_option_that_is_none_stops_the_start_and_names_the_nearest(tmp_path):
     config = tmp_path / "site.ini"
     config.write_text("[app:main]\nuse = egg:pagetimer-wsgi\n[pagetimer]\nuser_keys = x\n")
@@ -776,6 +961,16 @@ def test_two_of_one_store_share_one_writer_and_the_last_ones_close_counts(make):
 
 def test_two_of_two_stores_have_two_writers(make, tmp_path):
     assert make().parts.writer is not make(data=tmp_path / "other").parts.writer
+
+
+def test_any_request_starts_the_writer(make):
+    def broken(environ: dict[str, Any], start_response: Any) -> Any:
+        raise ZeroDivisionError
+
+    timer, before = make(broken), set(threading.enumerate())
+    with pytest.raises(ZeroDivisionError):
+        get(timer)
+    assert len(set(threading.enumerate()) - before) == 1
 
 
 def test_what_close_finds_is_stored(tmp_path):

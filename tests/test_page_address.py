@@ -1,8 +1,47 @@
-"""The page's origin, and where its base leads."""
+"""Where our addresses are, the page's origin, and where its base leads."""
 
 import pytest
 
-from pagetimer_wsgi.page.address import leads_away, page_origin
+from pagetimer_wsgi.page.address import base_address, leads_away, page_origin
+
+
+@pytest.mark.parametrize(
+    ("script_name", "address"),
+    [
+        ("", "/_t"),
+        ("/", "/_t"),
+        ("//shop//", "/shop/_t"),
+        ("shop", "/shop/_t"),
+        ('/a"<b>&', "/a%22%3Cb%3E&/_t"),
+        ("/a?b#c", "/a%3Fb%23c/_t"),
+        ("/\u20ac", "/%3F/_t"),  # no server gives this
+    ],
+)
+def test_our_address_is_one_that_fits_into_a_page_whatever_the_mount_is_called(
+    script_name, address
+):
+    assert base_address(script_name, "/_t") == address
+
+
+@pytest.mark.parametrize(
+    ("script_name", "forwarded", "address"),
+    [
+        ("/shop", "/outer", "/outer/shop/_t"),
+        ("", "outer/", "/outer/_t"),
+        ("/shop", " /outer , /inner", "/outer/shop/_t"),
+        ("/shop", "/caf%C3%A9", "/caf%C3%A9/shop/_t"),
+        ("/shop", "//evil.example", "/evil.example/shop/_t"),
+        ("/outer", "/outer", "/outer/_t"),
+        ("/outer/shop", "/outer/", "/outer/shop/_t"),
+        ("/outerspace", "/outer", "/outer/outerspace/_t"),
+        ("/shop", "/", "/shop/_t"),
+    ],
+)
+def test_the_prefix_that_a_proxy_took_away_stands_once_before_the_mount(
+    script_name, forwarded, address
+):
+    assert base_address(script_name, "/_t", None, forwarded) == address
+
 
 FORWARDED = {
     "HTTP_X_FORWARDED_PROTO": "http, https",
@@ -39,11 +78,14 @@ def test_the_origin_is_what_the_request_and_trusted_proxies_say(environ, trusted
         ("?a=//b", False),
         ("https://a.example/x", False),
         ("HTTPS://A.EXAMPLE:443", False),
+        ("https://a.example \x1f", False),
+        ("///a.example/x", False),
         ("  //a.example/  ", False),
         ("https:\\\\a.example\\x", False),
         ("data:text/html,", False),
         ("JavaScript:1", False),
         ("https://cdn.example/", True),
+        ("HTTPS://cdn.example/", True),
         ("//cdn.example/", True),
         ("\\\\cdn.example\\", True),
         ("///cdn.example/", True),

@@ -12,6 +12,7 @@ CONTROL = "Cache-Control"
     ("headers", "wanted"),
     [
         ([("cache-control", "Public, S-MaxAge=3"), ("CDN-Cache-Control", "max-age=3")], "private"),
+        ([(CONTROL, "s-maxage =3, ,"), ("Fastly-Surrogate-Control", "max-age=3")], "private"),
         ([(CONTROL, 'private="set-cookie"')], "private"),
         (
             [(CONTROL, 'max-age=60, ext="a, public", public')],
@@ -35,12 +36,30 @@ def test_private_headers_are_private_for_all_caches(headers, wanted):
         [(CONTROL, 'ext="private"')],
         [(CONTROL, 'private="set-cookie"')],
         [(CONTROL, 'ext="open, private')],
+        [(CONTROL, 'ext="escaped \\", private, b"')],
         [],
     ],
     ids=str,
 )
 def test_what_only_looks_private_is_not(headers):
     assert not caching(Fields(headers)).forbids_sharing
+
+
+@pytest.mark.parametrize(
+    "values", [["Private"], ["max-age=9, NO-STORE"], ["max-age=9", "private"]], ids=str
+)
+def test_private_and_no_store_are_heard_in_any_case_and_any_header(values):
+    said = caching(Fields([(CONTROL, value) for value in values]))
+    assert said.forbids_sharing
+    assert said.may_carry_token
+
+
+@pytest.mark.parametrize(
+    ("values", "may_carry"), [(["no-cache, , "], True), ([""], True), (["no-cache", "x"], False)]
+)
+def test_only_what_stands_between_commas_counts(values, may_carry):
+    said = caching(Fields([(CONTROL, value) for value in values]))
+    assert (said.forbids_sharing, said.may_carry_token) == (False, may_carry)
 
 
 def test_a_page_with_a_token_says_private_and_nothing_of_its_last_change():

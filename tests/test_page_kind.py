@@ -29,7 +29,11 @@ def test_html_and_xhtml_are_each_read_by_their_own_rules(content_type, scanner):
 
 
 @pytest.mark.parametrize(
-    "charset", ["utf-16", "UTF-16LE", "utf-32", "iso-2022-jp", "csISO2022KR", "hz-gb-2312", "ucs-2"]
+    "charset",
+    [
+        *("utf-16", "UTF-16LE", "utf16", "utf-32", "ucs-2", "ISO-10646-UCS-2", "unicode"),
+        *("csUnicode", "unicodeFFFE", "iso-2022-jp", "csISO2022KR", "hz-gb-2312", "replacement"),
+    ],
 )
 @pytest.mark.parametrize("form", ["charset={}", 'Charset = "{}"', "x=y; charset='{}'"])
 def test_an_encoding_in_which_ascii_does_not_stand_for_itself_makes_no_page(charset, form):
@@ -84,3 +88,22 @@ def test_the_length_is_the_one_number_that_the_header_says(values, length):
 def test_what_is_no_page_to_look_at_or_not_to_be_changed_is_none(header):
     assert kind_of("200 OK", [HTML]) is not None
     assert kind_of("200 OK", [HTML, header]) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Content-Disposition", "attachments"),
+        ("Content-Disposition", 'inline; filename="attachment"'),
+        ("Cache-Control", "x-no-transform"),
+        ("X-Content-Range", "bytes 0-1/2"),
+    ],
+    ids=str,
+)
+def test_what_is_only_called_alike_hinders_nothing(header):
+    assert kind_of("200 OK", [HTML, header]) is not None
+
+
+@pytest.mark.parametrize("status", ["201 Not 200", "302 Found 404", "1200 OK", "x200"])
+def test_a_status_is_read_from_its_beginning(status):
+    assert kind_of(status, [HTML]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import sys
@@ -302,6 +303,25 @@ def test_a_stream_without_a_place_in_its_first_chunk_keeps_its_headers(body: lis
     assert (seen.sent, seen.headers) == (body, headers)
 
 
+def test_a_stream_of_nothing_keeps_its_headers_whatever_they_say_of_its_length() -> None:
+    headers = [HTML, ("Accept-Ranges", "bytes")]
+    seen = Server().run(app(Body(), *headers))
+    assert (seen.sent, seen.headers) == ([], headers)
+
+
+@bodies
+def test_a_page_without_a_place_is_no_error(
+    make: Any, chunks: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    Server().run(app(make([b"<p>", *chunks])))
+    assert caplog.records == []
+
+
+def test_a_stream_of_which_nothing_is_held_ends_without_a_chunk_of_ours() -> None:
+    chunks = [b"<html><title>never", b" closed"]
+    assert Server().run(app(Body(*chunks))).sent == chunks
+
+
 def test_a_place_in_the_first_chunk_keeps_the_length_exact() -> None:
     seen = Server().run(app(Body(PAGE, b"more"), HTML, length(PAGE + b"more")))
     assert seen.sent == [MARKED, b"more"]
@@ -403,9 +423,14 @@ def in_parts(data: bytes, size: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 20, 10_000])
-def test_a_coded_list_comes_back_as_long_and_with_its_exact_length(size: int) -> None:
+@pytest.mark.parametrize(
+    "said", [[length(gzip.compress(PAGE))], []], ids=["length said", "length not said"]
+)
+def test_a_coded_list_comes_back_as_long_and_with_its_exact_length(
+    size: int, said: Headers
+) -> None:
     chunks = in_parts(gzip.compress(PAGE), size)
-    seen = Server().call(app(chunks, HTML, CODED, length(gzip.compress(PAGE))))
+    seen = Server().call(app(chunks, HTML, CODED, *said))
     assert isinstance(seen.body, list)
     assert len(seen.body) == len(chunks)
     coded = b"".join(seen.body)
@@ -428,6 +453,24 @@ def test_a_coded_stream_goes_on_in_its_coding_and_each_chunk_can_be_read_at_once
     ][: len(pieces)] + [b""] * (len(seen.sent) - len(pieces))
     assert reader.eof
     assert seen.header("Content-Length") is None
+
+
+def test_a_coded_stream_with_the_place_in_its_first_chunk_gets_the_tag_there() -> None:
+    coder = zlib.compressobj(wbits=31)
+    first = coder.compress(PAGE) + coder.flush(zlib.Z_SYNC_FLUSH)
+    seen = Server().run(app(Body(first, coder.compress(b"more") + coder.flush()), HTML, CODED))
+    reader = zlib.decompressobj(31)
+    assert [reader.decompress(chunk) for chunk in seen.sent][:2] == [MARKED, b"more"]
+    assert seen.header("X-Dressed") == "1"
+
+
+def test_a_coded_stream_without_a_place_in_its_first_chunk_keeps_its_bytes_and_headers() -> None:
+    coder = zlib.compressobj(wbits=31)
+    first = coder.compress(b"<p>a fragment") + coder.flush(zlib.Z_SYNC_FLUSH)
+    chunks = [first, coder.compress(PAGE) + coder.flush()]
+    headers = [HTML, CODED, ("Accept-Ranges", "bytes"), length(b"".join(chunks))]
+    seen = Server().run(app(Body(*chunks), *headers))
+    assert (seen.sent, seen.headers) == (chunks, headers)
 
 
 def test_a_coded_stream_whose_first_chunk_is_all_keeps_an_exact_length() -> None:
@@ -543,8 +586,9 @@ def test_uwsgis_http11_socket_never_loses_a_length_and_that_is_said_once(
         assert (server.header("Content-Length") == "19", server.sent == chunks) == (keeps, keeps)
     assert [record.levelname for record in caplog.records] == ["WARNING"] * keeps
     assert all("--http11-socket" in record.getMessage() for record in caplog.records)
-    at_once = Server(**{"uwsgi.version": "2.0.31"}).run(app(Body(PAGE), HTML, length(PAGE)))
-    assert at_once.content == MARKED
+    for body, *headers in ((Body(PAGE), HTML, length(PAGE)), (Body(*chunks), HTML)):
+        nothing_lost = Server(**{"uwsgi.version": "2.0.31"}).run(app(body, *headers))
+        assert TAG in nothing_lost.content
 
 
 # --- errors of ours -----------------------------------------------------------------------------
@@ -595,6 +639,16 @@ def test_the_application_is_called_positionally() -> None:
         return [PAGE]
 
     assert Server().run(application).content == MARKED
+
+
+def test_two_arguments_are_all_that_start_response_gets_while_nothing_fails() -> None:
+    def start_response(status: str, headers: Headers, /) -> Any:
+        return None
+
+    server = Server()
+    server.start_response = start_response  # type: ignore[assignment,method-assign]
+    for content_type, sent in (("text/html", MARKED), ("text/plain", PAGE)):
+        assert list(server.call(app(Body(PAGE), ("Content-Type", content_type))).body) == [sent]
 
 
 def test_a_generator_application_starts_when_the_server_asks() -> None:
@@ -727,7 +781,28 @@ def test_exceptions_of_the_call_reach_the_server_as_raised(error: Exception) -> 
     with pytest.raises(type(error)) as raised:
         server.call(application)
     assert raised.value is error
-    assert server.starts == 0, "the server may still send a page of its own"
+    assert server.starts == 1, "the server has heard what the application said, as without us"
+    assert (server.headers, server.sent) == ([HTML], [])
+
+
+def test_what_the_application_said_before_it_failed_is_heard_by_the_server() -> None:
+    server = Server()
+    with pytest.raises(KeyError):
+        server.run(app(Body(KeyError("a")), HTML, length(PAGE)))
+    assert (server.starts, server.headers, server.sent) == (1, [HTML, length(PAGE)], [])
+
+
+def test_a_body_that_failed_says_nothing_again() -> None:
+    server = Server().call(app(Body(KeyError("a"))))
+    chunks = iter(server.body)
+    with pytest.raises(KeyError):
+        next(chunks)
+    assert (list(chunks), server.starts) == ([], 1)
+
+
+@pytest.mark.parametrize("make", [list, stream])
+def test_head_without_a_chunk_yields_an_empty_one(make: Any) -> None:
+    assert Server(REQUEST_METHOD="HEAD").run(app(make([]), HTML, length(PAGE))).sent == [b""]
 
 
 def restarting(*chunks: bytes, content_type: str = "text/html") -> Application:
@@ -757,6 +832,57 @@ def test_exc_info_before_the_first_chunk_may_make_something_else() -> None:
 def test_exc_info_while_all_bytes_are_held_forgets_them() -> None:
     seen = Server().run(restarting(b"<ht"))
     assert (seen.status, seen.content) == ("500 Oops", PAGE)
+
+
+def failing_again(environ: Any, start_response: Any) -> Any:
+    try:
+        raise KeyError("late")
+    except KeyError:
+        start_response("500 Oops", [HTML], sys.exc_info())
+        raise
+
+
+@pytest.mark.parametrize("application", [restarting(), failing_again], ids=["page", "failure"])
+def test_exc_info_goes_on_to_the_server_with_what_it_came_with(application: Application) -> None:
+    told: list[Any] = []
+
+    def start_response(status: str, headers: Headers, exc_info: Any = None) -> Any:
+        told.append((status, exc_info[0]))
+
+    server = Server()
+    server.start_response = start_response  # type: ignore[method-assign]
+    with contextlib.suppress(KeyError):
+        assert list(server.call(application).body) == [MARKED]
+    assert told == [("500 Oops", KeyError)]
+
+
+def test_a_page_that_goes_on_after_its_exc_info_was_raised_again_is_still_scanned() -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [HTML])
+        yield b"<html><head><met"
+        try:
+            raise OSError(5)
+        except OSError:
+            with contextlib.suppress(OSError):
+                start_response("500 Oops", [HTML], sys.exc_info())
+        yield b"a></head>"
+
+    assert Server().run(application).content == b"<html><head><meta>" + TAG + b"</head>"
+
+
+def test_a_body_whose_headers_the_server_refused_has_ended() -> None:
+    def refuses(*_: Any) -> Any:
+        raise ValueError("no such header")
+
+    body = Body(PAGE, PAGE)
+    server = Server()
+    server.start_response = refuses  # type: ignore[method-assign]
+    chunks = iter(server.call(app(body)).body)
+    with pytest.raises(ValueError, match="no such header"):
+        next(chunks)
+    assert list(chunks) == []
+    server.close()
+    assert body.closed == 1
 
 
 def test_exc_info_is_raised_again_after_headers_went_out() -> None:

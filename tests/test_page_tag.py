@@ -8,8 +8,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from pagetimer_wsgi.page.tag import MARK, LazyTag, Tag, client_options
 
-OPTIONS = client_options(30, ("q", "a&b", 'c"d'), True, True)
-TAG = Tag("/caf%C3%A9/x&y/_pagetimer", "0a1b", OPTIONS)
+OPTIONS = client_options(30, ("q", "a&b", 'c"d', "gr\u00f6\u00dfe"), True, True)
+TAG = Tag("https://\u00e9t\u00e9.example/x&y/_pagetimer", "0a1b", OPTIONS)
 
 
 @pytest.mark.parametrize("nonce", [None, "abc+/=", "\"'<&\u00e9"])
@@ -22,10 +22,10 @@ def test_the_tag_is_valid_html_and_xhtml_and_plain_ascii(nonce):
     assert xml.attrib.pop("nonce", None) == nonce
     assert xml.attrib == {
         "async": "async",
-        "src": "/caf%C3%A9/x&y/_pagetimer/pagetimer.js?v=0a1b",
+        "src": "https://\u00e9t\u00e9.example/x&y/_pagetimer/pagetimer.js?v=0a1b",
         MARK: "1.token_-.sig",
         "data-idle": "30",
-        "data-query": 'q a&b c"d',
+        "data-query": 'q a&b c"d gr\u00f6\u00dfe',
         "data-fragments": "yes",
         "data-automation": "yes",
     }
