@@ -498,7 +498,7 @@ def test_chromium_shows_what_it_shows_unwrapped(
     for side in ("alone", "wrapped", "alone"):
         page = chromium.new_page(extra_http_headers={"X-Side": side})
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address + subject.face)
+        page.goto(address + subject.face, wait_until="networkidle")  # some fetch what they show
         assert len(page.query_selector_all(OURS)) == (side == "wrapped")
         texts.append(f"{page.title()}: {page.inner_text('body')}".encode())
         page.close()

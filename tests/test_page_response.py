@@ -598,7 +598,7 @@ def fail(*_: Any) -> Any:
     raise RuntimeError("ours")
 
 
-@pytest.mark.parametrize("at", ["dress", "scanner", "judge"])
+@pytest.mark.parametrize("at", ["dress", "scanner", "judge", "headers"])
 @bodies
 def test_an_error_of_ours_yields_the_applications_own_response(
     at: str,
@@ -611,6 +611,8 @@ def test_an_error_of_ours_yields_the_applications_own_response(
         monkeypatch.setattr(Scanner, "_scan", fail)
     if at == "judge":
         monkeypatch.setattr(response, "may_be_page", fail)
+    if at == "headers":
+        monkeypatch.setattr(response, "settled", fail)
     headers = [HTML, length(PAGE), ("Accept-Ranges", "bytes")]
     seen = Server().run(app(make(chunks), *headers), fail if at == "dress" else None)
     assert (seen.sent, seen.headers) == (chunks, headers)
@@ -798,6 +800,40 @@ def test_a_body_that_failed_says_nothing_again() -> None:
     with pytest.raises(KeyError):
         next(chunks)
     assert (list(chunks), server.starts) == ([], 1)
+
+
+@pytest.mark.parametrize("change", [{"REQUEST_METHOD": "GET"}, {}], ids=["other", "emptied"])
+def test_a_method_that_the_application_changes_is_still_the_servers(change: Any) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        environ.clear()
+        environ.update(change)
+        start_response("200 OK", [HTML, length(PAGE)])
+        return [PAGE]
+
+    seen = Server(REQUEST_METHOD="HEAD").run(application)
+    assert (seen.content, seen.header("Content-Length")) == (PAGE, None)
+    assert Server().run(application).content == MARKED
+
+
+def test_the_applications_iterable_is_closed_if_the_server_refuses_its_headers() -> None:
+    body = Body(PAGE)
+
+    def refuse(status: str, headers: Headers) -> Any:
+        raise KeyError("refused")
+
+    server = Server(SERVER_SOFTWARE="Granian")
+    with pytest.raises(KeyError, match="refused"):
+        respond(app(body), server.environ, refuse, server.dress)
+    assert body.closed == 1
+
+
+def test_an_error_of_the_application_is_told_even_where_its_headers_are_refused() -> None:
+    def refuse(status: str, headers: Headers) -> Any:
+        raise ValueError("refused")
+
+    server = Server()
+    with pytest.raises(KeyError):
+        next(iter(respond(app(Body(KeyError("a"))), server.environ, refuse, server.dress)))
 
 
 @pytest.mark.parametrize("make", [list, stream])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..page import Headers
-from ..page.address import base_address, leads_away, page_origin
-from ..page.begin import Tagged, settled
+from ..page.address import leads_away, page_origin
+from ..page.begin import Tagged
 from ..page.caches import caching, make_private, with_token
 from ..page.fields import Fields
 from ..page.once import warn_once
@@ -20,63 +18,24 @@ from ..page.policy import Verdict, judge
 from ..page.response import Exchange
 from ..page.said import Said
 from ..page.tag import LazyTag, Tag
-from ..page.validators import mark, mark_again, turn_back
-from ..who.keys import KeyRing, Keys, NoSecret
+from ..page.validators import mark
+from ..who.keys import Keys
 from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign
-
-_CREDENTIALS = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
-_CONDITIONS = frozenset(("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"))
-
-
-@dataclass(frozen=True)
-class TagMaker:
-    """What all pages of one mount have in common."""
-
-    prefix: str
-    url: str | None
-    trusted_proxies: int
-    version: str
-    options: str
-    inject: bool
-    exclude_users: Collection[str]
-    read_pair: Callable[[Environ], Pair]
-    measures: Callable[[str], bool]
-    """plain path -> whether ``include`` and ``exclude`` let it be measured."""
-    key_ring: KeyRing
-    say: Callable[[str, str], None]
-    """tells of an error of ours: part, message."""
-
-    def base(self, environ: Environ) -> str:
-        """Return the address of ``prefix`` for the request as it stands in environ."""
-        return self.tag(environ.get("SCRIPT_NAME", ""), environ).address
-
-    def tag(self, script_name: str, environ: Environ) -> Tag:
-        """Return the tag of a mount.
-
-        :param script_name: SCRIPT_NAME as it was before the application ran
-        """
-        outer = environ.get("HTTP_X_FORWARDED_PREFIX", "") if self.trusted_proxies else ""
-        return _tag(script_name, self.prefix, self.url, outer, self.version, self.options)
-
-
-@lru_cache(maxsize=256)
-def _tag(
-    script_name: str, prefix: str, url: str | None, outer: str, version: str, options: str
-) -> Tag:
-    return Tag(base_address(script_name, prefix, url, outer), version, options)
+from .conditions import Conditions
+from .tags import TagMaker
 
 
 class Outgoing(Exchange):
     """The state of one request; made before the application runs, for it may shift paths."""
 
-    _sent: Headers | None = None
-    _late_token = False
-    _marked: Mapping[str, str] = MappingProxyType({})
-    """ETags that were turned back, and as what the client knows them."""
+    _has_late_token = False
+    _conditions: Conditions | None = None
 
     def __init__(self, maker: TagMaker, environ: Environ, start_response: Any) -> None:
-        super().__init__(environ, start_response)
+        # Every request comes by here, so the base class is spared its turn.
+        self._environ = environ
+        self._start_response = start_response
         self._maker = maker
         self._script_name: str = environ.get("SCRIPT_NAME", "")
         self._path_info: str = environ.get("PATH_INFO", "")
@@ -90,19 +49,19 @@ class Outgoing(Exchange):
 
     def amend(self, status: str, headers: Headers) -> Headers:
         """Return the headers with what a tag by hand or a turned ETag asks of them."""
-        if self._late_token:
-            headers = mark(make_private(Fields(headers)), self._version(with_token=True))
-        if self._marked and status.startswith("304"):
-            headers = self._not_modified(Fields(headers))
-        self._sent = headers
+        if self._conditions:
+            self._conditions.restore()
+            if status.startswith("304"):
+                headers = self._conditions.not_modified(headers, self._personal_version())
+        if self._has_late_token:
+            headers = mark(make_private(Fields(headers)), self._personal_version() or "")
         return headers
 
     def dress(self, fields: Fields) -> Tagged | None:
         """Return the tag for the page that is about to go out, and its headers."""
-        if self._lazy.used or not self._maker.inject or not self._is_measured():
+        if self._is_tagged() or not self._maker.inject or not self._is_measured():
             return None
-        self._lazy.used = True
-        pair = self._pair()
+        pair = self._maker.read_pair(self._environ)
         verdict = self._judge(fields)
         if pair.user in self._maker.exclude_users or verdict.missing:
             return None
@@ -112,7 +71,8 @@ class Outgoing(Exchange):
             make_token = self._token_maker(pair) if to_caches.may_carry_token else None
             headers = with_token(fields, to_caches) if make_token else headers
         if "etag" in fields.names:
-            headers = mark(headers, self._version(bool(make_token)))
+            version = self._personal_version() if make_token else None
+            headers = mark(headers, version or self._tag().fingerprint)
         return Tagged(partial(self._place, fields, verdict, make_token), headers)
 
     def _place(
@@ -130,17 +90,22 @@ class Outgoing(Exchange):
             return b""
         if said.policies:
             verdict = self._judge(fields, said.policies)
-        if verdict.missing:
+        if verdict.missing or self._is_tagged():
             return b""
+        self._lazy.used = True
         return tag.markup(make_token() if make_token else "", verdict.nonce)
+
+    def _is_tagged(self) -> bool:
+        """Whether a template wrote the tag, ours or that of another PageTimer inside."""
+        inner = self._environ.get("pagetimer.tag")
+        return self._lazy.used or bool(getattr(inner, "used", False))
 
     def _judge(self, fields: Fields, metas: Sequence[str] = ()) -> Verdict:
         """Return what the page's own policies say of the tag."""
-        nonce = self._environ.get("pagetimer.nonce")
-        nonce = str(nonce) if nonce else None
         if not metas and fields.names.isdisjoint(POLICY_HEADERS):
-            return Verdict(nonce, None)
-        verdict = judge(fields.pairs, metas, self._origin(), self._tag().address, nonce)
+            return Verdict(self._nonce(), None)
+        address = self._tag().address
+        verdict = judge(fields.pairs, metas, self._origin(), address, self._nonce())
         if verdict.missing:
             path = self._script_name + self._path_info
             warn_once(f"a page goes out without the tag: {verdict.missing}", path)
@@ -155,7 +120,7 @@ class Outgoing(Exchange):
             return ""
 
     def _markup(self) -> str:
-        pair = self._pair()
+        pair = self._maker.read_pair(self._environ)
         if not self._is_measured() or pair.user in self._maker.exclude_users:
             return ""
         token = ""
@@ -165,61 +130,40 @@ class Outgoing(Exchange):
         ):
             make_token = self._token_maker(pair)
             token = make_token() if make_token else ""
-            self._late_token = bool(token)
-        nonce = self._environ.get("pagetimer.nonce")
-        return self._tag().markup(token, nonce and str(nonce)).decode()
+            self._has_late_token = bool(token)
+            self._amends |= self._has_late_token
+        return self._tag().markup(token, self._nonce()).decode()
 
     def _turn_back(self) -> None:
-        """Take our marks off the ETags that the client has; the application knows no marks."""
-        environ = self._environ
+        """Take our marks off the ETags that the client has."""
         try:
-            if not self._maker.inject or not self._is_measured():
-                return
-            for condition in _CONDITIONS & environ.keys():
-                environ[condition], marked = turn_back(environ[condition], self._is_current)
-                self._marked = {**self._marked, **marked}
+            if self._maker.inject and self._is_measured():
+                self._conditions = Conditions(self._environ, self._is_current)
+                self._amends = True
         except Exception as error:
             self._maker.say("etag", f"a condition goes on as it came: {error!r}")
 
     def _is_current(self, version: str) -> bool:
-        return version in (self._version(with_token=False), self._version(with_token=True))
+        return version in (self._tag().fingerprint, self._personal_version())
 
-    def _version(self, with_token: bool) -> str:
-        """Return what of ours is in a page, as hex digits; with a token, for whom too."""
-        fingerprint = self._tag().fingerprint
-        keys = self._keys() if with_token else None
+    def _personal_version(self) -> str | None:
+        """Return what of ours is in a page with a token, and for whom; None without a secret."""
+        keys, environ = self._maker.keys(), self._environ
         if keys is None:
-            return fingerprint
-        environ = self._environ
-        cookie, authorization = (
-            environ.get("HTTP_COOKIE", ""),
-            environ.get("HTTP_AUTHORIZATION", ""),
+            return None
+        cookie = environ.get("HTTP_COOKIE", "")
+        return self._tag().fingerprint + keys.validator(
+            cookie, environ.get("HTTP_AUTHORIZATION", "")
         )
-        return fingerprint + keys.validator(cookie, authorization)
-
-    def _not_modified(self, fields: Fields) -> Headers:
-        """Return the headers of a 304 as those of the page that it speaks of were."""
-        own = self._version(with_token=True) + '"'
-        headers, said = fields.pairs, caching(fields)
-        if said.may_carry_token and any(etag.endswith(own) for etag in self._marked.values()):
-            headers = with_token(fields, said)
-        return mark_again(settled(headers, None), self._marked)
 
     def _is_measured(self) -> bool:
         if self._environ.get("pagetimer.skip"):
             return False
         return self._maker.measures(self._plain_path().decode("utf-8", "replace"))
 
-    def _pair(self) -> Pair:
-        try:
-            return self._maker.read_pair(self._environ)
-        except Exception as error:
-            self._maker.say("who", f"user or session cannot be read: {error!r}")
-            return Pair()
-
     def _token_maker(self, pair: Pair) -> Callable[[], str] | None:
         """Return what signs a token with what environ knows now; None without a secret."""
-        keys = self._keys()
+        keys = self._maker.keys()
         if keys is None:
             return None
         return partial(self._token, keys, pair, self._environ.get("pagetimer.route"))
@@ -230,12 +174,9 @@ class Outgoing(Exchange):
         named = Token(pair.user, session, str(route) if route else None, path, int(time.time()))
         return sign(keys, named)
 
-    def _keys(self) -> Keys | None:
-        try:
-            return self._maker.key_ring.get()
-        except NoSecret as error:
-            self._maker.say("secret", str(error))
-            return None
+    def _nonce(self) -> str | None:
+        nonce = self._environ.get("pagetimer.nonce")
+        return str(nonce) if nonce else None
 
     def _tag(self) -> Tag:
         return self._maker.tag(self._script_name, self._environ)

@@ -28,8 +28,8 @@ from ..stores.base import open_store, without_password
 from ..who.keys import KeyRing, NoSecret
 from ..who.sources import Environ, Pair, as_text, read_pair
 from ..who.viewers import may_view
-from .outgoing import TagMaker
 from .reserved import Reserved
+from .tags import TagMaker
 
 log = logging.getLogger("pagetimer")
 

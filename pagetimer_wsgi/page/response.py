@@ -5,6 +5,7 @@ Reads environ directly: this runs on every request of the wrapped application.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
@@ -53,6 +54,9 @@ class Exchange:
     _started = False  # the server's start_response has been called
     _is_theirs = False  # the application's own iterable has gone back
     _scanner: AnyScanner | None = None  # while bytes may change
+    _sent: Headers | None = None  # what the server got
+    _amends = False  # `amend` has something to say
+    _asks_for_headers = False  # HEAD
 
     def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
         self._environ = environ
@@ -81,15 +85,16 @@ class Exchange:
         :return: the application's own iterable wherever its bytes are left alone
         """
         environ = self._environ
-        if environ.get("REQUEST_METHOD") in _PAGE_METHODS and not environ.get("HTTP_UPGRADE"):
-            try:
-                result = application(environ, self.start)
-            except BaseException:
-                self.give_up()
-                raise
-            return self._body(result)
-        self._is_theirs = True
-        return application(environ, self._forward)
+        method = environ.get("REQUEST_METHOD")  # now, for the application may change it
+        if method not in _PAGE_METHODS or environ.get("HTTP_UPGRADE"):
+            return application(environ, self._forward)
+        self._asks_for_headers = method == "HEAD"
+        try:
+            result = application(environ, self.start)
+        except BaseException:
+            self.give_up()
+            raise
+        return self._body(result)
 
     def start(
         self, status: str, headers: Headers, exc_info: ExceptionInformation | None = None
@@ -98,10 +103,13 @@ class Exchange:
         if self._page and not exc_info:
             raise AssertionError("start_response was called again without exc_info")
         self._page = None
-        if not (self._started or self._is_theirs):
-            self._page = self._as_page(status, headers, exc_info)
-            if self._page:
-                return self.write
+        try:
+            if not (self._started or self._is_theirs) and may_be_page(status, headers):
+                self._page = _page(status, headers, exc_info)
+        except Exception as error:
+            self.failed(error)
+        if self._page:
+            return self.write
         # Where the server has begun, it alone knows whether headers went out; then it raises.
         write = self._forward(status, headers, exc_info)
         self._scanner = None
@@ -137,7 +145,7 @@ class Exchange:
         if self._page:
             self._open(self._page, [], ended=True)
             # Of no chunk at all wsgiref makes a Content-Length, which is not the page's.
-            return b"" if self._asks_for_headers() else None
+            return b"" if self._asks_for_headers else None
         scanner, self._scanner = self._scanner, None
         return (self._guarded(scanner, scanner.close) or None) if scanner else None
 
@@ -145,33 +153,26 @@ class Exchange:
         """Let the server hear what the application had said before it failed."""
         page, self._page = self._page, None
         if page:
-            self._forward(page.status, page.fields.pairs, page.exc_info)
-
-    def _as_page(
-        self, status: str, headers: Headers, exc_info: ExceptionInformation | None
-    ) -> _Page | None:
-        try:
-            if not may_be_page(status, headers):
-                return None
-            fields = Fields(list(headers))
-            kind = kind_of(fields)
-            return kind and _Page(status, fields, exc_info, kind)
-        except Exception as error:
-            self.failed(error)
-            return None
+            with contextlib.suppress(Exception):  # the application's own error is the one to tell
+                self._forward(page.status, page.fields.pairs, page.exc_info)
 
     def _body(self, result: Iterable[bytes]) -> Iterable[bytes]:
         """What the server iterates over, made of what the application returned."""
         if self._page is None:
             # Where headers are taken now, what the application says later is never heard.
-            at_once = not self._started and takes_headers_at_return(self._environ)
-            self._is_theirs = self.passes or at_once
-            return result if self._is_theirs else _Body(self, result)
-        if _is_plain_list(result) and not self._asks_for_headers():
+            passes = self.passes if self._started else takes_headers_at_return(self._environ)
+            self._is_theirs = passes
+            return result if passes else _Body(self, result)
+        if _is_plain_list(result) and not self._asks_for_headers:
             return self._open(self._page, result, ended=True)
+        body = _Body(self, result)
         if takes_headers_at_return(self._environ):
-            self._open(self._page, [])
-        return _Body(self, result)
+            try:
+                self._open(self._page, [])
+            except BaseException:
+                body.close()
+                raise
+        return body
 
     def _open(self, page: _Page, chunks: Sequence[bytes], ended: bool = False) -> Sequence[bytes]:
         """Let the held page begin; return as many chunks as came in."""
@@ -189,7 +190,7 @@ class Exchange:
     ) -> tuple[Headers, Sequence[bytes]]:
         """The headers and first chunks of a page, the application's own where nothing changes."""
         tagged = self.dress(page.fields)
-        if tagged and self._asks_for_headers():
+        if tagged and self._asks_for_headers:
             return settled(tagged.headers, None), chunks
         begun = begin(page.kind, tagged.tag, chunks, ended) if tagged else None
         if tagged is None or begun is None:
@@ -197,8 +198,9 @@ class Exchange:
         loses_length = begun.length is None and page.kind.length is not None
         if loses_length and must_keep_length(self._environ):
             return page.fields.pairs, chunks
-        self._scanner = begun.scanner
-        return settled(tagged.headers, begun.length), begun.chunks
+        headers = settled(tagged.headers, begun.length)
+        self._scanner = begun.scanner  # last: until here, an error leaves the page as it was
+        return headers, begun.chunks
 
     def _guarded(self, scanner: AnyScanner, step: Callable[[], bytes]) -> bytes:
         """What the step gives; if it fails, the application's bytes and no more scanning.
@@ -213,19 +215,22 @@ class Exchange:
             self.failed(error)
             return scanner.release()
 
-    def _asks_for_headers(self) -> bool:
-        return bool(self._environ["REQUEST_METHOD"] == "HEAD")
-
     def _forward(
         self, status: str, headers: Headers, exc_info: ExceptionInformation | None = None
     ) -> Write:
-        headers = self.amend(status, headers)
+        self._sent = headers = self.amend(status, headers) if self._amends else headers
         if exc_info:
             write = self._start_response(status, headers, exc_info)
         else:
             write = self._start_response(status, headers)
         self._started, self._write = True, write
         return write
+
+
+def _page(status: str, headers: Headers, exc_info: ExceptionInformation | None) -> _Page | None:
+    fields = Fields(list(headers))
+    kind = kind_of(fields)
+    return kind and _Page(status, fields, exc_info, kind)
 
 
 def _is_plain_list(result: Iterable[bytes]) -> TypeGuard[Sequence[bytes]]:
