@@ -2,8 +2,8 @@
 
 import pytest
 
-from pagetimer_wsgi.page.caches import caching, make_private, with_token
-from pagetimer_wsgi.page.fields import Fields
+from pagetimer_wsgi.page.headers.caches import caching, make_private, with_token
+from pagetimer_wsgi.page.headers.fields import Fields
 
 CONTROL = "Cache-Control"
 

@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 
-from pagetimer_wsgi.page.coded import CodedScanner
-from pagetimer_wsgi.page.coding import find_coding
-from pagetimer_wsgi.page.head import Scanner
+from pagetimer_wsgi.page.document.coded import CodedScanner
+from pagetimer_wsgi.page.document.coding import find_coding
+from pagetimer_wsgi.page.document.head import Scanner
 
 TAG = b"<script></script>"
 

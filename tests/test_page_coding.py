@@ -25,8 +25,8 @@ from browser import require
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagetimer_wsgi.page import coding
-from pagetimer_wsgi.page.coding import PIECE, Coding, CodingError, Decoder, find_coding
+from pagetimer_wsgi.page.document import coding
+from pagetimer_wsgi.page.document.coding import PIECE, Coding, CodingError, Decoder, find_coding
 
 OWN_ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 LIBRARIES = ("brotli", "brotlicffi", "compression.zstd", "backports.zstd", "zstandard")
@@ -192,7 +192,7 @@ def assert_at_every_split(found: Coding, coded: bytes, plain: bytes) -> None:
 
 def test_no_library_is_imported_before_a_coding_is_asked_for() -> None:
     script = (
-        "import sys; import pagetimer_wsgi.page.coding as coding;"
+        "import sys; import pagetimer_wsgi.page.document.coding as coding;"
         "assert coding.find_coding('gzip') and coding.find_coding('deflate');"
         f"assert not set({LIBRARIES!r}) & set(sys.modules)"
     )

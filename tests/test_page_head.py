@@ -10,8 +10,8 @@ from itertools import pairwise, repeat
 
 import pytest
 
-from pagetimer_wsgi.page.head import LIMIT, Scanner
-from pagetimer_wsgi.page.said import Said
+from pagetimer_wsgi.page.document.head import LIMIT, Scanner
+from pagetimer_wsgi.page.document.said import Said
 
 TAG = '<script async="async" src="/x.js" data-ours="1"></script>'
 HERE = "@@"  # where a case's tag must stand

@@ -2,11 +2,11 @@
 
 import pytest
 
-from pagetimer_wsgi.page.fields import Fields
-from pagetimer_wsgi.page.head import Scanner
+from pagetimer_wsgi.page.document.head import Scanner
+from pagetimer_wsgi.page.document.xhtml import XmlScanner
+from pagetimer_wsgi.page.headers.fields import Fields
 from pagetimer_wsgi.page.kind import kind_of as kind_of_fields
 from pagetimer_wsgi.page.kind import may_be_page
-from pagetimer_wsgi.page.xhtml import XmlScanner
 
 HTML = ("Content-Type", "text/html")
 

@@ -13,7 +13,7 @@ from browser import chromium
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagetimer_wsgi.page.policy import Verdict, _judge, judge
+from pagetimer_wsgi.page.headers.policy import Verdict, _judge, judge
 from pagetimer_wsgi.page.tag import Tag
 
 __all__ = ["chromium"]  # fixture

@@ -18,9 +18,9 @@ import pytest
 
 from pagetimer_wsgi.page import Headers, once, response
 from pagetimer_wsgi.page.begin import Tagged
-from pagetimer_wsgi.page.coding import CodingError
-from pagetimer_wsgi.page.fields import Fields
-from pagetimer_wsgi.page.head import Scanner
+from pagetimer_wsgi.page.document.coding import CodingError
+from pagetimer_wsgi.page.document.head import Scanner
+from pagetimer_wsgi.page.headers.fields import Fields
 from pagetimer_wsgi.page.response import Exchange
 
 TAG = b"<script></script>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pagetimer_wsgi.page.validators import mark, mark_again, turn_back
+from pagetimer_wsgi.page.headers.validators import mark, mark_again, turn_back
 
 VERSION = "0a1b2c3d"
 

@@ -14,9 +14,9 @@ from browser import chromium
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pagetimer_wsgi.page.head import LIMIT
-from pagetimer_wsgi.page.said import Said
-from pagetimer_wsgi.page.xhtml import NOTABLE, XmlScanner
+from pagetimer_wsgi.page.document.head import LIMIT
+from pagetimer_wsgi.page.document.said import Said
+from pagetimer_wsgi.page.document.xhtml import NOTABLE, XmlScanner
 
 __all__ = ["chromium"]  # a fixture
 

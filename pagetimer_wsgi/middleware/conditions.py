@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ..page import Headers
 from ..page.begin import settled
-from ..page.caches import caching, make_private, with_token
-from ..page.fields import Fields
-from ..page.validators import mark_again, turn_back
+from ..page.headers.caches import caching, make_private, with_token
+from ..page.headers.fields import Fields
+from ..page.headers.validators import mark_again, turn_back
 from ..who.sources import Environ
 
 NAMES = frozenset(("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"))

@@ -10,15 +10,15 @@ from typing import Any
 from ..page import Headers
 from ..page.address import leads_away, page_origin
 from ..page.begin import Tagged
-from ..page.caches import caching, make_private, with_token
-from ..page.fields import Fields
+from ..page.document.said import Said
+from ..page.headers.caches import caching, make_private, with_token
+from ..page.headers.fields import Fields
+from ..page.headers.policy import HEADERS as POLICY_HEADERS
+from ..page.headers.policy import Verdict, judge
+from ..page.headers.validators import mark
 from ..page.once import warn_once
-from ..page.policy import HEADERS as POLICY_HEADERS
-from ..page.policy import Verdict, judge
 from ..page.response import Exchange
-from ..page.said import Said
 from ..page.tag import LazyTag, Tag
-from ..page.validators import mark
 from ..who.keys import Keys
 from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign

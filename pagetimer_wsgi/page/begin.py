@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from . import Headers
-from .coded import CodedScanner
-from .head import Scanner
+from .document.coded import CodedScanner
+from .document.head import Scanner
+from .document.said import Said
+from .document.xhtml import XmlScanner
 from .kind import Kind
-from .said import Said
-from .xhtml import XmlScanner
 
 AnyScanner = Scanner | XmlScanner | CodedScanner
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from . import Headers
-from .coding import Coding, find_coding
-from .fields import Fields
-from .head import Scanner
+from .document.coding import Coding, find_coding
+from .document.head import Scanner
+from .document.xhtml import XmlScanner
+from .headers.fields import Fields
 from .once import warn_once
-from .xhtml import XmlScanner
 
 # 200, and what the application says when it cannot; all else has no body to show, or a part of one.
 _STATUS = re.compile(r"200|[45][0-9][0-9]")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from . import Headers
 from .begin import AnyScanner, Tagged, begin, settled
-from .coded import CodedScanner
-from .fields import Fields
+from .document.coded import CodedScanner
+from .headers.fields import Fields
 from .kind import Kind, kind_of, may_be_page
 from .servers import must_keep_length, takes_headers_at_return
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from . import Headers
+from .. import Headers
 
 _CHARACTERS = r"[\x21\x23-\x7e\x80-\xff]*"
 _WELL_FORMED = re.compile(rf'\s*(W/)?"({_CHARACTERS})"\s*')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import KeysView, Sequence
 
-from . import Headers
+from .. import Headers
 
 
 class Fields:

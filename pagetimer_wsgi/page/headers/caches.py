@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from . import Headers
+from .. import Headers
 from .fields import Fields
 
 _UNCACHED = frozenset({"no-cache", "max-age=0", "must-revalidate"})

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from xml.parsers import expat
 
+from ..tag import MARK
 from .grammar import BOM
 from .head import LIMIT
 from .said import Said
-from .tag import MARK
 
 XHTML = "http://www.w3.org/1999/xhtml"
 HTML, HEAD, BASE, META = (f"{XHTML} {name}" for name in ("html", "head", "base", "meta"))
