@@ -2,7 +2,12 @@
 
 import pytest
 
-from pagetimer_wsgi.page.headers.caches import caching, make_private, with_token
+from pagetimer_wsgi.page.headers.caches import (
+    forbids_sharing,
+    make_private,
+    may_carry_token,
+    with_token,
+)
 from pagetimer_wsgi.page.headers.fields import Fields
 
 CONTROL = "Cache-Control"
@@ -26,7 +31,7 @@ CONTROL = "Cache-Control"
 def test_private_headers_are_private_for_all_caches(headers, wanted):
     private = make_private(Fields(headers))
     assert private == [(CONTROL, wanted)]
-    assert caching(Fields(private)).forbids_sharing
+    assert forbids_sharing(Fields(private))
 
 
 @pytest.mark.parametrize(
@@ -42,32 +47,32 @@ def test_private_headers_are_private_for_all_caches(headers, wanted):
     ids=str,
 )
 def test_what_only_looks_private_is_not(headers):
-    assert not caching(Fields(headers)).forbids_sharing
+    assert not forbids_sharing(Fields(headers))
 
 
 @pytest.mark.parametrize(
     "values", [["Private"], ["max-age=9, NO-STORE"], ["max-age=9", "private"]], ids=str
 )
 def test_private_and_no_store_are_heard_in_any_case_and_any_header(values):
-    said = caching(Fields([(CONTROL, value) for value in values]))
-    assert said.forbids_sharing
-    assert said.may_carry_token
+    fields = Fields([(CONTROL, value) for value in values])
+    assert forbids_sharing(fields)
+    assert may_carry_token(fields)
 
 
 @pytest.mark.parametrize(
     ("values", "may_carry"), [(["no-cache, , "], True), ([""], True), (["no-cache", "x"], False)]
 )
 def test_only_what_stands_between_commas_counts(values, may_carry):
-    said = caching(Fields([(CONTROL, value) for value in values]))
-    assert (said.forbids_sharing, said.may_carry_token) == (False, may_carry)
+    fields = Fields([(CONTROL, value) for value in values])
+    assert (forbids_sharing(fields), may_carry_token(fields)) == (False, may_carry)
 
 
 def test_a_page_with_a_token_says_private_and_nothing_of_its_last_change():
     headers = [("X-A", "1"), ("last-modified", "x"), ("ETag", '"x"'), (CONTROL, "No-Cache")]
-    assert with_token(Fields(headers), caching(Fields(headers))) == [
+    assert with_token(Fields(headers)) == [
         ("X-A", "1"),
         ("ETag", '"x"'),
         (CONTROL, "No-Cache, private"),
     ]
     headers = [("Last-Modified", "x"), (CONTROL, "no-store")]
-    assert with_token(Fields(headers), caching(Fields(headers))) == [(CONTROL, "no-store")]
+    assert with_token(Fields(headers)) == [(CONTROL, "no-store")]

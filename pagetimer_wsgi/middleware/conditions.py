@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..page import Headers
 from ..page.begin import settled
-from ..page.headers.caches import caching, make_private, with_token
+from ..page.headers.caches import make_private, may_carry_token, with_token
 from ..page.headers.fields import Fields
 from ..page.headers.validators import mark_again, turn_back
 from ..who.sources import Environ
@@ -43,6 +43,5 @@ class Conditions:
             return headers
         fields = Fields(headers)
         if personal and any(etag.endswith(f'{personal}"') for etag in self._marked.values()):
-            said = caching(fields)
-            headers = with_token(fields, said) if said.may_carry_token else make_private(fields)
+            headers = with_token(fields) if may_carry_token(fields) else make_private(fields)
         return mark_again(settled(headers, None), self._marked)

@@ -11,7 +11,7 @@ from ..page import Headers
 from ..page.address import leads_away, page_origin
 from ..page.begin import Tagged
 from ..page.document.said import Said
-from ..page.headers.caches import caching, make_private, with_token
+from ..page.headers.caches import forbids_sharing, make_private, may_carry_token, with_token
 from ..page.headers.fields import Fields
 from ..page.headers.policy import HEADERS as POLICY_HEADERS
 from ..page.headers.policy import Verdict, judge
@@ -65,11 +65,10 @@ class Outgoing(Exchange):
         verdict = self._judge(fields)
         if pair.user in self._maker.exclude_users or verdict.missing:
             return None
-        make_token, headers = None, fields.pairs
-        if pair != (None, None):
-            to_caches = caching(fields)
-            make_token = self._token_maker(pair) if to_caches.may_carry_token else None
-            headers = with_token(fields, to_caches) if make_token else headers
+        make_token = None
+        if pair != (None, None) and may_carry_token(fields):
+            make_token = self._token_maker(pair)
+        headers = with_token(fields) if make_token else fields.pairs
         if "etag" in fields.names:
             version = self._personal_version() if make_token else None
             headers = mark(headers, version or self._tag().fingerprint)
@@ -125,9 +124,7 @@ class Outgoing(Exchange):
             return ""
         token = ""
         # Once the headers are out they must forbid shared caches by themselves.
-        if pair != (None, None) and (
-            self._sent is None or caching(Fields(self._sent)).forbids_sharing
-        ):
+        if pair != (None, None) and (self._sent is None or forbids_sharing(Fields(self._sent))):
             make_token = self._token_maker(pair)
             token = make_token() if make_token else ""
             self._has_late_token = bool(token)

@@ -57,8 +57,9 @@ def kind_of(fields: Fields) -> Kind | None:
     scanner = _scanner(types[0]) if len(types) == 1 else None
     if scanner is None or _forbids(fields):
         return None
-    name = _coding_name(fields)
-    coding = find_coding(name) if name else None
+    coding, name = None, _coding_name(fields) if "content-encoding" in fields.names else ""
+    if name:
+        coding = find_coding(name)
     if name and coding is None:
         warn_once(
             f"pages with Content-Encoding {name!r} go out without the tag: the coding is not known,"
@@ -97,7 +98,6 @@ def _coding_name(fields: Fields) -> str:
 
 
 def _length(fields: Fields) -> int | None:
-    lengths = [value.strip() for value in fields.values("content-length")]
-    if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdecimal():
-        return int(lengths[0])
-    return None
+    lengths = fields.values("content-length")
+    length = lengths[0].strip() if len(lengths) == 1 else ""
+    return int(length) if length.isascii() and length.isdecimal() else None

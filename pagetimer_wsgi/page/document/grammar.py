@@ -63,7 +63,7 @@ LAST_SPACE = re.compile(rb"(?i)" + _SPACES)
 # anything to us. Whatever they miss is read with care, and with the same result. Repeats are
 # bounded: the re module notes each one, in many times the memory of what it matched.
 _SPACE = rb"[\t\n\f\r ]"
-_PLAIN = rb"(?:" + _SPACE + rb"""+(?!amp|data-p)[a-z:-]+(?:="[^"]*"|='[^']*')?){0,30}"""
+_PLAIN = rb"(?:" + _SPACE + rb"""+[a-z]+(?:="[^"]*")?){0,30}"""
 _PLAIN_META = rb"(?:" + _SPACE + rb"""+(?:content|id|itemprop|media|name|property)="[^"]*"){0,9}"""
 QUIET = re.compile(
     rb"(?:" + _SPACE + rb"*<(?:"
@@ -84,7 +84,11 @@ DECLARATION = re.compile(rb"<\?xml[^>]*>")
 # How most documents begin.
 OPENING = re.compile(
     _SPACE + rb"*(?i:<!doctype html)>" + _SPACE + rb"*"
-    rb"(?:<html" + _PLAIN + rb">)?" + _SPACE + rb"*(?:<head>)?"
+    rb"(?:<html(?:"
+    + _SPACE
+    + rb"""+(?!amp|data-p)[a-z:-]+(?:="[^"]*"|='[^']*')?){0,30}>)?"""
+    + _SPACE
+    + rb"*(?:<head>)?"
 )
 
 # Encodings, named by the page itself, in which `<` may be half of a letter, or nothing at all.

@@ -6,7 +6,6 @@ A token names one person, so no shared cache may keep its page (RFC 9111, 5.2.2)
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from .. import Headers
 from .fields import Fields
@@ -21,66 +20,53 @@ _OTHER_CACHES = (
     "x-litespeed-cache-control",
 )
 _DIRECTIVE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
+_PRIVATE = frozenset({"private", "no-store"})
 _SHARED = frozenset({"public", "s-maxage", "private"})
 
 
-class Caching(NamedTuple):
-    """What the headers say to caches.
-
-    :param directives: those of all Cache-Control headers, as they came
-    :param expires: there is an Expires
-    :param elsewhere: there are headers for caches that do not ask Cache-Control
-    """
-
-    directives: list[str]
-    expires: bool
-    elsewhere: bool
-
-    @property
-    def forbids_sharing(self) -> bool:
-        """Whether the response stays out of every shared cache."""
-        return not self.elsewhere and any(
-            directive.lower() in ("private", "no-store") for directive in self.directives
-        )
-
-    @property
-    def may_carry_token(self) -> bool:
-        """Whether no shared cache may keep the page, or would once it says ``private``."""
-        if self.elsewhere or self.forbids_sharing:
-            return not self.elsewhere
-        return not self.expires and _UNCACHED.issuperset(map(str.lower, self.directives))
+def forbids_sharing(fields: Fields) -> bool:
+    """Tell whether a response stays out of every shared cache."""
+    return not (_words(fields).isdisjoint(_PRIVATE) or _asks_other_caches(fields))
 
 
-def caching(fields: Fields) -> Caching:
-    """Return what the headers say to caches."""
-    directives = [
-        directive.strip()
-        for value in fields.values("cache-control")
-        for directive in _DIRECTIVE.findall(value)
-        if directive.strip()
-    ]
-    elsewhere = [name for name in fields.names if name.endswith(_OTHER_CACHES)]
-    return Caching(directives, "expires" in fields.names, bool(elsewhere))
+def may_carry_token(fields: Fields) -> bool:
+    """Tell whether no shared cache may keep a page, or would once it says ``private``."""
+    if _asks_other_caches(fields):
+        return False
+    words = _words(fields)
+    return not words.isdisjoint(_PRIVATE) or (words <= _UNCACHED and "expires" not in fields.names)
 
 
-def with_token(fields: Fields, said: Caching) -> Headers:
-    """Return the headers of a page that carries a token: ``private``, no Last-Modified.
-
-    :param said: what they say to caches; it lets them carry a token
-    """
-    if said.forbids_sharing:
+def with_token(fields: Fields) -> Headers:
+    """Return the headers of a page that carries a token: ``private``, no Last-Modified."""
+    if not _words(fields).isdisjoint(_PRIVATE):
         return fields.without("last-modified")
     kept = fields.without("cache-control", "last-modified")
-    return [*kept, ("Cache-Control", ", ".join([*said.directives, "private"]))]
+    return [*kept, ("Cache-Control", ", ".join([*_directives(fields), "private"]))]
 
 
 def make_private(fields: Fields) -> Headers:
     """Return headers that no shared cache may keep: ``private`` for ``public`` and s-maxage."""
     directives = [
         directive
-        for directive in caching(fields).directives
+        for directive in _directives(fields)
         if directive.partition("=")[0].strip().lower() not in _SHARED
     ]
     others = (name for name in fields.names if name.endswith(_OTHER_CACHES))
     kept = fields.without("cache-control", "last-modified", *others)
     return [*kept, ("Cache-Control", ", ".join([*directives, "private"]))]
+
+
+def _asks_other_caches(fields: Fields) -> bool:
+    return bool([name for name in fields.names if name.endswith(_OTHER_CACHES)])
+
+
+def _words(fields: Fields) -> set[str]:
+    return {directive.lower() for directive in _directives(fields)}
+
+
+def _directives(fields: Fields) -> list[str]:
+    """The directives of all Cache-Control headers, as they came."""
+    values = fields.values("cache-control")
+    found = (directive.strip() for value in values for directive in _DIRECTIVE.findall(value))
+    return [directive for directive in found if directive]
