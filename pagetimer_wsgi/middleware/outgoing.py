@@ -25,6 +25,8 @@ from ..who.token import Token, hash_path, sign
 from .conditions import Conditions
 from .tags import TagMaker
 
+_ALLOWED = Verdict(None, None)
+
 
 class Outgoing(Exchange):
     """The state of one request; made before the application runs, for it may shift paths."""
@@ -102,7 +104,8 @@ class Outgoing(Exchange):
     def _judge(self, fields: Fields, metas: Sequence[str] = ()) -> Verdict:
         """Return what the page's own policies say of the tag."""
         if not metas and fields.names.isdisjoint(POLICY_HEADERS):
-            return Verdict(self._nonce(), None)
+            nonce = self._nonce()
+            return Verdict(nonce, None) if nonce else _ALLOWED
         address = self._tag().address
         verdict = judge(fields.pairs, metas, self._origin(), address, self._nonce())
         if verdict.missing:
@@ -156,7 +159,8 @@ class Outgoing(Exchange):
     def _is_measured(self) -> bool:
         if self._environ.get("pagetimer.skip"):
             return False
-        return self._maker.measures(self._plain_path().decode("utf-8", "replace"))
+        measures = self._maker.measures
+        return measures is None or measures(self._plain_path().decode("utf-8", "replace"))
 
     def _token_maker(self, pair: Pair) -> Callable[[], str] | None:
         """Return what signs a token with what environ knows now; None without a secret."""

@@ -112,7 +112,7 @@ class Parts:
             inject=settings.inject,
             exclude_users=settings.exclude_users,
             read_pair=self._read_pair,
-            measures=self._measures,
+            measures=self._measures if settings.include or settings.exclude else None,
             key_ring=self.key_ring,
             say=self.spool.health.say,
         )

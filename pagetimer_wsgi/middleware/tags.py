@@ -24,8 +24,8 @@ class TagMaker:
     inject: bool
     exclude_users: Collection[str]
     read_pair: Callable[[Environ], Pair]
-    measures: Callable[[str], bool]
-    """plain path -> whether ``include`` and ``exclude`` let it be measured."""
+    measures: Callable[[str], bool] | None
+    """plain path -> whether ``include`` and ``exclude`` let it be measured; None for all."""
     key_ring: KeyRing
     say: Callable[[str, str], None]
     """tells of an error of ours: part, message."""

@@ -60,7 +60,8 @@ def begin(
     out = [scanner.feed(chunk) for chunk in chunks]
     came = sum(map(len, chunks))
     if ended or kind.length == came:
-        _add_rest(out, scanner.close())
+        if not scanner.done:
+            _add_rest(out, scanner.close())
         return Beginning(sum(map(len, out)), out, None) if scanner.found else None
     if not scanner.done:
         return Beginning(None, out, scanner)

@@ -61,7 +61,8 @@ def cookie(environ: Environ, name: str) -> str | None:
 
 def _first(environ: Environ, keys: Sequence[str]) -> str | None:
     for key in keys:
-        found = as_text(_look_up(environ, key))
+        value = _look_up(environ, key)
+        found = None if value is None else as_text(value)
         if found is not None:
             return found
     return None

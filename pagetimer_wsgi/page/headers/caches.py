@@ -6,6 +6,7 @@ A token names one person, so no shared cache may keep its page (RFC 9111, 5.2.2)
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from .. import Headers
 from .fields import Fields
@@ -20,6 +21,7 @@ _OTHER_CACHES = (
     "x-litespeed-cache-control",
 )
 _DIRECTIVE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
+_NOTHING: frozenset[str] = frozenset()
 _PRIVATE = frozenset({"private", "no-store"})
 _SHARED = frozenset({"public", "s-maxage", "private"})
 
@@ -61,12 +63,15 @@ def _asks_other_caches(fields: Fields) -> bool:
     return bool([name for name in fields.names if name.endswith(_OTHER_CACHES)])
 
 
-def _words(fields: Fields) -> set[str]:
+def _words(fields: Fields) -> Set[str]:
+    if "cache-control" not in fields.names:
+        return _NOTHING
     return {directive.lower() for directive in _directives(fields)}
 
 
 def _directives(fields: Fields) -> list[str]:
     """The directives of all Cache-Control headers, as they came."""
-    values = fields.values("cache-control")
-    found = (directive.strip() for value in values for directive in _DIRECTIVE.findall(value))
-    return [directive for directive in found if directive]
+    found: list[str] = []
+    for value in fields.values("cache-control"):
+        found += filter(None, map(str.strip, _DIRECTIVE.findall(value)))
+    return found

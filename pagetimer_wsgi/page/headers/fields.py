@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Sequence
+from collections.abc import Sequence
 
 from .. import Headers
 
@@ -11,20 +11,22 @@ class Fields:
     """Headers by name; all names here are in lower case.
 
     :param pairs: as the application gave them
+    :ivar names: which there are
     """
 
-    __slots__ = ("_values", "pairs")
+    __slots__ = ("_values", "names", "pairs")
 
     def __init__(self, pairs: Headers) -> None:
-        self.pairs = pairs
-        self._values: dict[str, list[str]] = {}
+        values: dict[str, list[str]] = {}
         for name, value in pairs:
-            self._values.setdefault(name.lower(), []).append(value)
-
-    @property
-    def names(self) -> KeysView[str]:
-        """Which there are."""
-        return self._values.keys()
+            lowered = name.lower()
+            if lowered in values:
+                values[lowered].append(value)
+            else:
+                values[lowered] = [value]
+        self.pairs = pairs
+        self.names = values.keys()
+        self._values = values
 
     def values(self, name: str) -> Sequence[str]:
         """Return what all fields of one name say, in their order."""
