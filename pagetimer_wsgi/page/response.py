@@ -135,7 +135,7 @@ class Exchange:
         scanner = self._scanner
         if scanner is None:
             return chunk
-        out = self._guarded(scanner, lambda: scanner.feed(chunk))
+        out = self._guarded(scanner, scanner.feed, chunk)
         if scanner.done and not isinstance(scanner, CodedScanner):
             self._scanner = None
         return out
@@ -202,13 +202,13 @@ class Exchange:
         self._scanner = begun.scanner  # last: until here, an error leaves the page as it was
         return headers, begun.chunks
 
-    def _guarded(self, scanner: AnyScanner, step: Callable[[], bytes]) -> bytes:
+    def _guarded(self, scanner: AnyScanner, step: Callable[..., bytes], *chunk: bytes) -> bytes:
         """What the step gives; if it fails, the application's bytes and no more scanning.
 
         A page that was coded anew cannot go on in its old coding: there the server is told.
         """
         try:
-            return step()
+            return step(*chunk)
         except Exception as error:
             if isinstance(scanner, CodedScanner):
                 raise
@@ -243,7 +243,8 @@ class _Body:
     def __init__(self, exchange: Exchange, result: Iterable[bytes]) -> None:
         self._exchange = exchange
         self._result = result
-        self._chunks: Iterator[bytes] | None = None  # begun when the server asks
+        self._chunks: Iterator[bytes]  # begun when the server asks
+        self._begun = False
         self._passes = False  # nothing is to be done any more
         self._ended = False
         self._closed = False
@@ -252,13 +253,13 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        if self._chunks is None:
-            self._chunks = iter(self._result)
         if self._passes:
             return next(self._chunks)
+        if self._ended:
+            raise StopIteration
         try:
+            if not self._begun:
+                self._chunks, self._begun = iter(self._result), True
             chunk = next(self._chunks)
         except StopIteration:
             self._ended = True
@@ -286,7 +287,7 @@ class _Body:
     def close(self) -> None:
         """Close the application's iterable, once, whatever came before (PEP 3333)."""
         if not self._closed:
-            self._ended = self._closed = True
+            self._passes, self._ended, self._closed = False, True, True
             close = getattr(self._result, "close", None)
             if close is not None:
                 close()
