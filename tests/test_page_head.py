@@ -184,6 +184,9 @@ UNTOUCHED = {
     "carries the script, plainest spelling": '<html><script src="a" data-pagetimer="1"></script>'
     "</head>",
     "carries it in capitals": "<html><meta DATA-PAGETIMER=1></head>",
+    "UTF-16 by meta": "<html><meta charset=utf-16></head>",
+    "UTF-32 by http-equiv": '<html><meta http-equiv=content-type content="text/html; '
+    'charset=UTF-32LE"></head>',
     "ISO-2022-JP by meta": "<html><meta charset=iso-2022-jp></head>",
     "ISO-2022-JP by http-equiv": '<html><meta content="text/html; charset=ISO-2022-JP" '
     'http-equiv="content-type"></head>',

@@ -787,6 +787,30 @@ def test_exceptions_of_the_call_reach_the_server_as_raised(error: Exception) -> 
     assert (server.headers, server.sent) == ([HTML], [])
 
 
+@pytest.mark.parametrize("error", [StopIteration("a"), KeyError("a")], ids=repr)
+def test_what_fails_to_begin_fails_for_the_server(error: Exception) -> None:
+    class Unwilling:
+        def __iter__(self) -> Iterator[bytes]:
+            raise error
+
+    server = Server().call(app(Unwilling()))
+    with pytest.raises(type(error)) as raised:
+        iter(server.body)
+    assert raised.value is error
+    assert (server.starts, server.headers) == (1, [HTML])
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+def test_headers_that_can_be_read_but_once_are_all_there(content_type: str) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", zip(("X-A", "Content-Type"), ("1", content_type), strict=True))
+        return [PAGE]
+
+    seen = Server().run(application)
+    assert (seen.header("X-A"), seen.header("Content-Type")) == ("1", content_type)
+    assert isinstance(seen.headers, list)
+
+
 def test_what_the_application_said_before_it_failed_is_heard_by_the_server() -> None:
     server = Server()
     with pytest.raises(KeyError):

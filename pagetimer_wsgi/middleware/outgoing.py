@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..page import Headers
-from ..page.address import leads_away, page_origin
+from ..page.address import leads_away, outer_path, page_origin
 from ..page.begin import Tagged
 from ..page.document.said import Said
 from ..page.headers.caches import forbids_sharing, make_private, may_carry_token, with_token
@@ -189,7 +189,6 @@ class Outgoing(Exchange):
         """Return the path that the browser shows, without percent-encoding."""
         path = (self._script_name + self._path_info).encode("latin-1", "replace")
         if self._maker.trusted_proxies:
-            outer = self._environ.get("HTTP_X_FORWARDED_PREFIX", "").partition(",")[0].strip()
-            outer = outer.rstrip("/").encode("latin-1", "replace")
+            outer = outer_path(self._environ.get("HTTP_X_FORWARDED_PREFIX", ""))
             path = path if path.startswith(outer + b"/") else outer + path
         return path

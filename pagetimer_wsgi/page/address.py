@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 # A whole address, or one that begins with a host (WHATWG URL, 4.4).
@@ -27,12 +27,20 @@ def base_address(
     """
     if url:
         return url
-    mount = "/" + script_name.strip("/")
-    outer = "/" + forwarded_prefix.partition(",")[0].strip().strip("/")
-    if outer != "/" and mount != outer and not mount.startswith(outer + "/"):
+    mount = b"/" + script_name.encode("latin-1", "replace").strip(b"/")
+    outer = outer_path(forwarded_prefix)
+    if outer and mount != outer and not mount.startswith(outer + b"/"):
         mount = outer + mount
-    mount = mount.rstrip("/")
-    return quote(mount.encode("latin-1", "replace"), safe="/%:@!$&'()*+,;=~-._") + prefix
+    return quote(mount.rstrip(b"/"), safe="/:@!$&'()*+,;=~-._") + prefix
+
+
+def outer_path(forwarded_prefix: str) -> bytes:
+    """Return X-Forwarded-Prefix without percent-encoding, as ``/outer``, or empty.
+
+    :param forwarded_prefix: the header's value; of several the first counts
+    """
+    outer = unquote_to_bytes(forwarded_prefix.partition(",")[0].strip().encode("latin-1", "replace"))
+    return b"/" + outer.strip(b"/") if outer.strip(b"/") else b""
 
 
 def page_origin(environ: Mapping[str, Any], trusted_proxies: int) -> str:

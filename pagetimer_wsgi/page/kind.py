@@ -62,8 +62,8 @@ def kind_of(fields: Fields) -> Kind | None:
         coding = find_coding(name)
     if name and coding is None:
         warn_once(
-            f"pages with Content-Encoding {name!r} go out without the tag: the coding is not known,"
-            " or its library is not installed (pagetimer-wsgi[br], pagetimer-wsgi[zstd])"
+            f"pages with Content-Encoding {name!r} go out without the tag: it is no single coding"
+            " that is known, or its library is not installed (pagetimer-wsgi[br,zstd])"
         )
         return None
     return Kind(scanner, coding, _length(fields))

@@ -103,6 +103,8 @@ class Exchange:
         if self._page and not exc_info:
             raise AssertionError("start_response was called again without exc_info")
         self._page = None
+        if not isinstance(headers, list):  # PEP 3333 wants one; servers take what they can read
+            headers = list(headers)
         try:
             if not (self._started or self._is_theirs) and may_be_page(status, headers):
                 self._page = _page(status, headers, exc_info)
@@ -250,6 +252,8 @@ class _Body:
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
+        if not (self._begun or self._ended):
+            self._begin()
         return self
 
     def __next__(self) -> bytes:
@@ -257,9 +261,9 @@ class _Body:
             return next(self._chunks)
         if self._ended:
             raise StopIteration
+        if not self._begun:
+            self._begin()
         try:
-            if not self._begun:
-                self._chunks, self._begun = iter(self._result), True
             chunk = next(self._chunks)
         except StopIteration:
             self._ended = True
@@ -268,6 +272,13 @@ class _Body:
             self._exchange.give_up()
             raise
         return self._pass_on(chunk)
+
+    def _begin(self) -> None:
+        try:
+            self._chunks, self._begun = iter(self._result), True
+        except BaseException:
+            self._exchange.give_up()
+            raise
 
     def _pass_on(self, chunk: bytes) -> bytes:
         try:

@@ -92,7 +92,7 @@ OPENING = re.compile(
 )
 
 # Encodings, named by the page itself, in which `<` may be half of a letter, or nothing at all.
-SHIFTING = re.compile(rb"(?i)iso-?2022|hz-gb-2312")
+SHIFTING = re.compile(rb"(?i)iso-?2022|hz-gb-2312|utf-?(?:16|32)")
 
 # --- text -------------------------------------------------------------------------------------
 
