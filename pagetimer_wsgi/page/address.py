@@ -39,7 +39,9 @@ def outer_path(forwarded_prefix: str) -> bytes:
 
     :param forwarded_prefix: the header's value; of several the first counts
     """
-    outer = unquote_to_bytes(forwarded_prefix.partition(",")[0].strip().encode("latin-1", "replace"))
+    outer = unquote_to_bytes(
+        forwarded_prefix.partition(",")[0].strip().encode("latin-1", "replace")
+    )
     return b"/" + outer.strip(b"/") if outer.strip(b"/") else b""
 
 

@@ -53,40 +53,42 @@ class Scanner:
     :ivar done: nothing is looked for any more; the rest passes as it comes
     """
 
+    found = False
+    done = False
+    _size = 0  # of what is held
+    _awaited = b""  # without it in a chunk, the unfinished tag stays unfinished
+    _at_start = True
+    _text: Text | None = None
+    _is_document = False
+    _is_place = False
+    _said: Said | None = None
+    _name = b""  # of the tag being read, and how far it is read
+    _read = 0
+
     def __init__(self, insertion: Callable[[Said], bytes]) -> None:
-        self.found = False
-        self.done = False
         self._insertion = insertion
         self._held: list[bytes] = []
-        self._size = 0
-        self._awaited = b""  # without it in a chunk, the unfinished tag stays unfinished
-        self._at_start = True
-        self._text: Text | None = None
         self._templates: list[bytes] = []  # of each open one: what its content has settled
-        self._is_document = False
-        self._is_place = False
-        self._said = Said()
-        self._name = b""  # of the tag being read, what it says to us, and how far it is read
-        self._attributes: dict[bytes, bytes] = {}
-        self._read = 0
+        self._attributes: dict[bytes, bytes] = {}  # of the tag being read, what they say to us
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the document's next bytes; return what may go out now."""
         if self.done or not chunk:
             return chunk
-        self._held.append(chunk)
-        self._size += len(chunk)
-        if self._awaited not in chunk and self._size <= LIMIT:
-            return b""
-        data = b"".join(self._held)
-        self._held = [data]
-        at = self._scan(data)
+        if self._size:
+            self._held.append(chunk)
+            self._size += len(chunk)
+            if self._awaited not in chunk and self._size <= LIMIT:
+                return b""
+            chunk = b"".join(self._held)
+        self._held = [chunk]
+        at = self._scan(chunk)
         if self._is_place:
-            return self._insert(data, at)
-        if self.done or len(data) - at > LIMIT:
+            return self._insert(chunk, at)
+        if self.done or len(chunk) - at > LIMIT:
             return self.release()
-        self._held, self._size = [data[at:]], len(data) - at
-        return data[:at]
+        self._held, self._size = [chunk[at:]], len(chunk) - at
+        return chunk[:at]
 
     def close(self) -> bytes:
         """Take the document's end; return the rest, with the markup if the head is still open."""
@@ -103,7 +105,7 @@ class Scanner:
         return held
 
     def _insert(self, data: bytes, at: int) -> bytes:
-        markup = self._insertion(self._said)
+        markup = self._insertion(self._said or Said())
         if not markup:
             return self.release()
         view = memoryview(data)
@@ -159,18 +161,18 @@ class Scanner:
         return self._on_token(token, data, at) if token else self._on_words(data, at)
 
     def _begin(self, data: bytes) -> int:
+        at = len(BOM) if data.startswith(BOM) else 0
+        opening = OPENING.match(data, at)
+        if opening:
+            self._at_start, self._is_document = False, True
+            return opening.end()
         if UNDECIDED.fullmatch(data):
             self._awaited = b">" if data.startswith(b"<?xml") else b""
             return 0
         self._at_start = False
         declaration = DECLARATION.match(data)
         self.done = bool(declaration and SHIFTING.search(declaration[0]))
-        at = len(BOM) if data.startswith(BOM) else 0
-        opening = OPENING.match(data, at)
-        if opening is None:
-            return at
-        self._is_document = True
-        return opening.end()
+        return at
 
     def _on_token(self, token: re.Match[bytes], data: bytes, at: int) -> int:
         kind = token.lastgroup
@@ -236,6 +238,7 @@ class Scanner:
 
     def _note(self) -> None:
         if self._name in (b"base", b"meta"):
+            self._said = self._said or Said()
             self._said.note(self._name.decode(), text_of(self._attributes))
 
     def _tag_in_template(self, closing: bool) -> None:
