@@ -188,6 +188,22 @@ def test_a_period_that_is_none_gives_one_clear_line(pagetimer, tmp_path, command
     says_one_line(pagetimer(command, *period), word)
 
 
+@pytest.mark.parametrize("words", [["report"], ["export"]], ids=" ".join)
+def test_output_that_finds_no_room_gives_one_clear_line(tmp_path, words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            **arguments(tmp_path),
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "pagetimer: the output cannot be written: No space left on device"
+    ]
+
+
 def test_an_export_has_the_older_packages_columns_first_and_its_formulas_are_inert(
     pagetimer, tmp_path
 ):

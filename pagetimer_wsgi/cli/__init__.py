@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -14,7 +15,10 @@ from . import ask, keep, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, or 2 for what cannot be done as asked."""
+    """Run one command; return its exit status.
+
+    :return: 0; 1 if the output found no room; 2 for what cannot be done as asked
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     parser = argparse.ArgumentParser(
         prog="pagetimer",
@@ -32,7 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pagetimer: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `pagetimer export | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_output()
+        print(f"pagetimer: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _forget_output() -> None:
+    """What still lies in the buffer would fail again at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
