@@ -15,6 +15,7 @@ import msgspec
 from .keys import Keys
 
 _VERSION = "1."
+_ENCODER = msgspec.json.Encoder()
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE = 16  # bytes of keyed BLAKE2b (RFC 7693)
 _PURPOSE = b"pagetimer 1."  # with the version
@@ -49,7 +50,7 @@ def hash_path(path: bytes) -> str:
 
 def sign(keys: Keys, token: Token) -> str:
     """Return the token as text: its version, a dot, and payload and signature together."""
-    payload = msgspec.json.encode(tuple(token))
+    payload = _ENCODER.encode(token)
     data = binascii.b2a_base64(payload + _signature(keys.signing[0], payload), newline=False)
     return _VERSION + data.translate(_URL_SAFE, b"=").decode()
 
