@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
@@ -42,7 +43,7 @@ class _Page(NamedTuple):
     kind: Kind
 
 
-class Exchange:
+class Exchange(ABC):
     """One request: what the application has said, and what of it has gone on to the server.
 
     :param environ: as the server gave it
@@ -62,6 +63,7 @@ class Exchange:
         self._environ = environ
         self._start_response = start_response
 
+    @abstractmethod
     def dress(self, fields: Fields) -> Tagged | None:
         """Return what goes into a page; None leaves it alone.
 
@@ -69,7 +71,6 @@ class Exchange:
 
         :param fields: the page's headers
         """
-        raise NotImplementedError
 
     def failed(self, error: Exception) -> None:
         """Take note of an error of ours, for which a page goes out without its tag."""
