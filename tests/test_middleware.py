@@ -293,12 +293,14 @@ def test_a_path_is_the_whole_one_that_the_browser_shows(make, options, path, env
         pytest.param(1, "/a", "/a/b", False, id="there already"),
         pytest.param(1, "/a", "/abc", False, id="not there already"),
         pytest.param(1, "/c", "/a/b", True, id="another"),
+        pytest.param(1, "/a", "/a", True, id="all of the path"),
+        pytest.param(1, "/%61", "/b", False, id="percent-encoded"),
     ],
 )
 def test_a_trusted_proxys_prefix_is_part_of_the_path_once(
     make, trusted, forwarded, path, is_measured
 ):
-    timer = make(exclude="/a/b,/a/abc", trusted_proxies=trusted)
+    timer = make(exclude="/a/b,/a/abc,/a/a", trusted_proxies=trusted)
     answer = get(timer, path, {"HTTP_X_FORWARDED_PREFIX": forwarded})
     assert bool(tags(answer)) == is_measured
 

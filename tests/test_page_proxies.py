@@ -19,11 +19,11 @@ from urllib.parse import urlencode
 import pytest
 from browser import CLIENT, require
 from paste.urlmap import URLMap
-from servers import Answer, Server, serving
+from servers import Answer, Server, serving, stop
 from webob import Request, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
-from wsgi_servers import TAG, Client, free_port, stop
+from wsgi_servers import TAG, Client, free_port
 
 from pagetimer_wsgi import PageTimer
 from pagetimer_wsgi.who.keys import Keys

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from browser import require
-from servers import CHECKOUT, Answer
+from servers import CHECKOUT, Answer, stop
 
 SITE = CHECKOUT / "tests" / "wsgi_site.py"
 TAG = re.compile(rb'<script async="async" src="[^"]*/pagetimer\.js[^<]*</script>')
@@ -197,16 +197,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started here."""
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _wait(server: WsgiServer, timeout: float = 30.0) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..page import Headers
-from ..page.address import leads_away, outer_path, page_origin
+from ..page.address import leads_away, outside_path, page_origin
 from ..page.begin import Tagged
 from ..page.document.said import Said
 from ..page.headers.caches import forbids_sharing, make_private, may_carry_token, with_token
@@ -24,8 +24,6 @@ from ..who.sources import Environ, Pair
 from ..who.token import Token, hash_path, sign
 from .conditions import Conditions
 from .tags import TagMaker
-
-_ALLOWED = Verdict(None, None)
 
 
 class Outgoing(Exchange):
@@ -104,8 +102,7 @@ class Outgoing(Exchange):
     def _judge(self, fields: Fields, metas: Sequence[str] = ()) -> Verdict:
         """Return what the page's own policies say of the tag."""
         if not metas and fields.names.isdisjoint(POLICY_HEADERS):
-            nonce = self._nonce()
-            return Verdict(nonce, None) if nonce else _ALLOWED
+            return Verdict(self._nonce(), None)
         address = self._tag().address
         verdict = judge(fields.pairs, metas, self._origin(), address, self._nonce())
         if verdict.missing:
@@ -188,7 +185,4 @@ class Outgoing(Exchange):
     def _plain_path(self) -> bytes:
         """Return the path that the browser shows, without percent-encoding."""
         path = (self._script_name + self._path_info).encode("latin-1", "replace")
-        if self._maker.trusted_proxies:
-            outer = outer_path(self._environ.get("HTTP_X_FORWARDED_PREFIX", ""))
-            path = path if path.startswith(outer + b"/") else outer + path
-        return path
+        return outside_path(path, self._maker.outer(self._environ))

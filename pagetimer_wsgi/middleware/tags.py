@@ -39,8 +39,13 @@ class TagMaker:
 
         :param script_name: SCRIPT_NAME as it was before the application ran
         """
-        outer = environ.get("HTTP_X_FORWARDED_PREFIX", "") if self.trusted_proxies else ""
+        outer = self.outer(environ)
         return _tag(script_name, self.prefix, self.url, outer, self.version, self.options)
+
+    def outer(self, environ: Environ) -> str:
+        """Return X-Forwarded-Prefix, if a proxy is trusted to say it."""
+        said: str = environ.get("HTTP_X_FORWARDED_PREFIX", "") if self.trusted_proxies else ""
+        return said
 
     def keys(self) -> Keys | None:
         """Return the keys; None without a secret, and then it is said."""

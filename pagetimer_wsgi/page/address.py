@@ -28,21 +28,22 @@ def base_address(
     if url:
         return url
     mount = b"/" + script_name.encode("latin-1", "replace").strip(b"/")
-    outer = outer_path(forwarded_prefix)
-    if outer and mount != outer and not mount.startswith(outer + b"/"):
-        mount = outer + mount
-    return quote(mount.rstrip(b"/"), safe="/:@!$&'()*+,;=~-._") + prefix
+    mount = outside_path(mount, forwarded_prefix).rstrip(b"/")
+    return quote(mount, safe="/:@!$&'()*+,;=~-._") + prefix
 
 
-def outer_path(forwarded_prefix: str) -> bytes:
-    """Return X-Forwarded-Prefix without percent-encoding, as ``/outer``, or empty.
+def outside_path(path: bytes, forwarded_prefix: str) -> bytes:
+    """Return a path as it is outside of a proxy, both without percent-encoding.
 
-    :param forwarded_prefix: the header's value; of several the first counts
+    :param forwarded_prefix: X-Forwarded-Prefix; of several the first counts. It is put before
+        the path unless it is there
     """
-    outer = unquote_to_bytes(
-        forwarded_prefix.partition(",")[0].strip().encode("latin-1", "replace")
-    )
-    return b"/" + outer.strip(b"/") if outer.strip(b"/") else b""
+    if not forwarded_prefix:
+        return path
+    first = forwarded_prefix.partition(",")[0].strip().encode("latin-1", "replace")
+    outer = unquote_to_bytes(first).strip(b"/")
+    is_there = not outer or (path + b"/").startswith(b"/" + outer + b"/")
+    return path if is_there else b"/" + outer + path
 
 
 def page_origin(environ: Mapping[str, Any], trusted_proxies: int) -> str:

@@ -57,9 +57,8 @@ def kind_of(fields: Fields) -> Kind | None:
     scanner = _scanner(types[0]) if len(types) == 1 else None
     if scanner is None or _forbids(fields):
         return None
-    coding, name = None, _coding_name(fields) if "content-encoding" in fields.names else ""
-    if name:
-        coding = find_coding(name)
+    name = _coding_name(fields)
+    coding = find_coding(name) if name else None
     if name and coding is None:
         warn_once(
             f"pages with Content-Encoding {name!r} go out without the tag: it is no single coding"

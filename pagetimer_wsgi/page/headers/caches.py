@@ -6,7 +6,6 @@ A token names one person, so no shared cache may keep its page (RFC 9111, 5.2.2)
 from __future__ import annotations
 
 import re
-from collections.abc import Set
 
 from .. import Headers
 from .fields import Fields
@@ -21,7 +20,6 @@ _OTHER_CACHES = (
     "x-litespeed-cache-control",
 )
 _DIRECTIVE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
-_NOTHING: frozenset[str] = frozenset()
 _PRIVATE = frozenset({"private", "no-store"})
 _SHARED = frozenset({"public", "s-maxage", "private"})
 
@@ -60,12 +58,10 @@ def make_private(fields: Fields) -> Headers:
 
 
 def _asks_other_caches(fields: Fields) -> bool:
-    return bool([name for name in fields.names if name.endswith(_OTHER_CACHES)])
+    return any(name.endswith(_OTHER_CACHES) for name in fields.names)
 
 
-def _words(fields: Fields) -> Set[str]:
-    if "cache-control" not in fields.names:
-        return _NOTHING
+def _words(fields: Fields) -> set[str]:
     return {directive.lower() for directive in _directives(fields)}
 
 
