@@ -551,6 +551,26 @@ def test_a_migration_that_was_killed_is_begun_again(file, store):
     assert store.write([a_beat()]) == []
 
 
+def test_stores_of_one_process_may_make_their_tables_at_the_same_time(tmp_path):
+    went_wrong = []
+
+    def make(number):
+        store = SqlStore.open(f"sqlite:///{tmp_path}/{number}.db")
+        try:
+            store.write([a_beat()])
+        except Exception as error:
+            went_wrong.append(error)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not went_wrong
+
+
 def test_tables_of_a_newer_version_are_away(file, store):
     store.write([a_beat()])
     sql(file, "UPDATE pagetimer_alembic_version SET version_num = '9999'")

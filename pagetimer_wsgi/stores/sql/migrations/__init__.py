@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 from sqlalchemy import Connection, inspect, text
 
 HEAD = "0001"
 """The version of the tables that this code reads and writes."""
 VERSION_TABLE = "pagetimer_alembic_version"
+
+# By process id: a child that was forked while its parent held the lock has one of its own.
+_LOCKS: dict[int, threading.Lock] = {}
 
 
 class NewerTables(Exception):
@@ -37,8 +43,10 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", __path__[0].replace("%", "%%"))
     config.attributes["connection"] = connection
     found = version(connection)
-    try:
-        ScriptDirectory.from_config(config).get_revision(found or HEAD)
-    except CommandError as error:
-        raise NewerTables(found) from error
-    command.upgrade(config, HEAD)
+    # Alembic keeps what it is at in its modules: a process can run one migration at a time.
+    with _LOCKS.setdefault(os.getpid(), threading.Lock()):
+        try:
+            ScriptDirectory.from_config(config).get_revision(found or HEAD)
+        except CommandError as error:
+            raise NewerTables(found) from error
+        command.upgrade(config, HEAD)
