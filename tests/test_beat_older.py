@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from webob import Request, Response
@@ -97,8 +98,13 @@ def test_each_call_is_a_page_view_of_its_own(make):
             "body": json.dumps({"date": DATE, "path": "/ä", "more": [1]}).encode(),
             "content_type": "application/json",
         },
+        {
+            "method": "POST",
+            "body": urlencode({"date": DATE, "path": "/ä"}).encode(),
+            "content_type": "text/plain;charset=UTF-8",
+        },
     ],
-    ids=["form", "multipart", "JSON"],
+    ids=["form", "multipart", "JSON", "a beacon's text"],
 )
 def test_a_call_is_read_from_a_form_multipart_and_json(make, how):
     timer = make()

@@ -101,7 +101,9 @@ class OlderCalls:
         body = self._door.let_in(request.environ)
         copy = Request(request.environ | {"wsgi.input": io.BytesIO(body)})
         copy.content_length = len(body)
-        if not copy.content_type.startswith("multipart/"):
+        if copy.content_type == "text/plain":  # what a browser's sendBeacon makes of a form
+            copy.environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
+        elif not copy.content_type.startswith("multipart/"):
             # Forms and JSON are UTF-8 whatever their charset says.
             copy.environ["CONTENT_TYPE"] = copy.content_type
         if copy.content_type.endswith("json"):
