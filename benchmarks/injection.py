@@ -19,11 +19,11 @@ from first_bytes import BODY, HEAD, pieces_before_first_bytes
 from server import Wrap
 from shapes import make_shapes
 from sides import SIDES, Side, prepare
+from tables import WIDTH, show
 
 GOAL = 0.6  # of New Relic's cost
 NEW_RELIC = ("NR alone", "NR added", "NR whole")
 RATIOS = (*NEW_RELIC, "replace")  # ours is set beside these
-WIDTH = 118  # columns of the screen
 
 
 def main() -> None:
@@ -84,15 +84,6 @@ def report_first_bytes(wraps: dict[Side, Wrap]) -> None:
     print(f"{BODY} more of the body, do the first bytes go out?")
     counts = {side.name: str(pieces_before_first_bytes(wrap)) for side, wrap in wraps.items()}
     show([list(counts), list(counts.values())])
-
-
-def show(rows: Iterable[list[str]]) -> None:
-    """Print rows of cells, the first cell of each to the left."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for first, *rest in table:
-        cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
-        print(first.ljust(widths[0]), *cells, sep="  ")
 
 
 if __name__ == "__main__":
