@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import weakref
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,14 +79,36 @@ def client_options(
 
     :param idle_after: seconds
     """
-    options = f' data-idle="{idle_after}"'
-    if query_parameters:
-        options += f' data-query="{escape(" ".join(query_parameters))}"'
-    if fragments:
-        options += ' data-fragments="yes"'
-    if automation:
-        options += ' data-automation="yes"'
+    cut = escape(route_cut(query_parameters, fragments))
+    options = f' data-idle="{idle_after * 1000}" data-cut="{cut}"'
+    if not automation:
+        options += ' data-off="webdriver"'  # the property of ``navigator`` that stops the client
     return options
+
+
+def route_cut(query_parameters: tuple[str, ...], fragments: bool) -> str:
+    """Return the regular expression by which the client makes a route of an address.
+
+    What it matches is replaced by its two groups, all over ``location.href``: that leaves the path,
+    and as much of query and fragment as the server will keep. So a change of what is not kept is
+    no route change. It is read by ECMAScript 5, which cannot look behind.
+
+    :param query_parameters: names that are kept; ``*`` keeps the query as it is
+    """
+    start = "^.*?//[^/]*([^?#]*"
+    if "*" in query_parameters:
+        query = start + r")(?:\?(?=#|$))?"
+    elif any(query_parameters):
+        names = "|".join(re.escape(name) for name in query_parameters if name)
+        kept = f"(?:{names})(?![^=&#])"
+        follows = f"(?:[^#]*&)?{kept}"
+        query = (
+            rf"{start}(?:\?(?={follows}))?)(?:\?(?!{follows})[^#]*)?"
+            rf"(?:(?!{kept})[^&#]*&)*|&(?!{kept})[^&#]*"
+        )
+    else:
+        query = start + ")[^#]*"
+    return query + ("|(#.+)|#" if fragments else "|()#.*")
 
 
 class Late(Protocol):

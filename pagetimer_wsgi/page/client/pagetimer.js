@@ -9,11 +9,12 @@
  *   pagetimer.headers = {...}         headers that go with every later beat and log
  *   localStorage.pagetimer = 'off'    opts this browser out
  *
- * ECMAScript 5, and what is newer than `fetch` is felt for first: a browser of ten years ago still
- * sends something. At most 1,300 bytes after `gzip -9`. In the checkout's root this makes the minified
- * form, and a test holds that it did:
+ * ECMAScript 5, and what is newer is felt for first or fails last: a browser of ten years ago still
+ * sends something. At most 1,300 bytes after `gzip -9`, so names, events and statements stand in the
+ * order that compresses best. In the checkout's root this makes the minified form, and a test holds
+ * that it did:
  *
- *   npx --yes terser@5.51.2 pagetimer_wsgi/page/client/pagetimer.js --ecma 5 --compress passes=3 --mangle --output pagetimer_wsgi/page/client/pagetimer.min.js
+ *   npx --yes terser@5.51.2 pagetimer_wsgi/page/client/pagetimer.js --ecma 5 --module --compress passes=3 --mangle --output pagetimer_wsgi/page/client/pagetimer.min.js
  */
 (function (document) {
   'use strict';
@@ -21,150 +22,151 @@
   var TICK = 500;           // ms between two looks at the page
   var GAP = 10500;          // a tick this late means sleep or a stopped process, not a busy page
   var GAP_COUNTS = 500;     // ms that count of such a gap
-  var HEARTBEAT = 15000;    // ms of visible time between two beats
-  var FRESH = 60000;        // ms; a younger page view takes the token of a tag that runs again
+  var RISK = 1e4;           // ms of visible time that may be lost with the browser,
+  var RISK_ARMED = 3e4;     // and where only all of the browser can be lost, not the page alone;
+  var RISK_PART = 4;        // or this part of it all, where that is more
+  var FRESH = 6e4;          // ms; a younger page view takes the token of a tag that runs again
+  var SETTLED = 9;          // by this message, in the fifth second, a new route shows its own text
+  var OLDEST = 14e11;       // ms; clocks of before 2014 would make too short an id
 
-  // No `freeze`: a page is hidden before it is frozen. No `unload`: it would end the browser's cache.
-  var EVENTS = 'visibilitychange focus blur pagehide securitypolicyviolation ' +
-    'keydown pointerdown pointermove scroll wheel';
+  var EVENTS = 'wheel scroll securitypolicyviolation focus timeupdate pagehide pageshow blur ' +
+    'keydown pointerdown pointermove freeze visibilitychange';
 
-  // What the page is to its reader; each includes those before it.
-  var UNSEEN = 0, SEEN = 1, FOCUSED = 2, LASTING = 3;
+  // What the page is to its reader. What is neither is 0 or false.
+  var SEEN = 1, FOCUSED = 2;
 
-  var script, options, pagetimer, running;
-  var heed = guard(tick);
-  var state = UNSEEN, last, used;   // as of the last tick; when that was; the last sign of use
-  var early = 0;                    // since when the page was seen before the first tick
-  var stopped;
-  // The page view; without an id there is none.
-  var id, seq, born, origin, visible, engaged, told, path, words, token, referrer = document.referrer;
+  // Of the page view, where there is one: id, seq, path, origin, visible, engaged, told, words.
+  // As of the last tick: state, last, used, here. Since when the page was seen before the first: since.
+  var referrer = document.referrer, gone, id, script, last, origin, state, since, here, visible,
+    sent = 0, engaged, offset, path, options, stopped, seq, told, used, armed, pagetimer, words, token;
 
-  function guard(job) {
-    return function (argument) {
-      try { job(argument); } catch (error) { /* no business of the page's */ }
+  function send(to, body, controller) {
+    var request = {
+      headers: pagetimer.headers,
+      body: body,
+      signal: controller.signal,
+      method: 'POST',
+      keepalive: true
     };
-  }
-
-  function off() {
     // Reading throws in a sandbox, where nobody can have opted out.
-    try { if (localStorage.pagetimer === 'off') { return true; } } catch (error) { /* see above */ }
-    return !options.automation && navigator.webdriver;
-  }
-
-  function address(to) {
-    return new URL(to, script.src);
-  }
-
-  // The page's address as it is sent: a route change is a change of this, and of nothing else.
-  function route() {
-    return location.pathname + (options.query ? location.search : '') +
-      (options.fragments ? location.hash : '');
-  }
-
-  function look() {
-    // A frame that is not laid out says that it is visible.
-    return document.hidden || !(innerWidth * innerHeight) ? UNSEEN
-      : !document.hasFocus() ? SEEN
-      // The keys go to a frame, or something plays with sound.
-      : (document.activeElement || {}).contentWindow ||
-        [].some.call(document.querySelectorAll('audio,video'), function (media) {
-          return !media.paused && !media.muted && media.volume;
-        }) ? LASTING
-      : FOCUSED;
-  }
-
-  function send(to, body) {
-    if (stopped || off()) { return; }
-    if (!pagetimer.headers && navigator.sendBeacon && navigator.sendBeacon(to, body)) { return; }
-    fetch(to, { method: 'POST', headers: pagetimer.headers, body: body, keepalive: true })
-      // A rejection that nobody takes would be the page's.
-      .catch(function () {});
+    try { stopped |= localStorage.pagetimer === 'off'; } catch (error) { /* see above */ }
+    if (!stopped) {
+      sent = script.src.replace(/[^/]*$/, to);
+      if (controller) {
+        fetchLater(sent, request);   // throws where a policy or a quota forbids it
+        armed = controller;
+      } else if (pagetimer.headers || !navigator.sendBeacon || !navigator.sendBeacon(sent, body)) {
+        if (window.fetch) {
+          fetch(sent, request).catch(heed);   // a rejection that nobody takes would be the page's
+        } else {
+          request = new XMLHttpRequest();
+          request.open('POST', sent);
+          request.send(body);
+        }
+      }
+    }
   }
 
   // All that happens comes here, and so does every half second: what the page was since the last
   // tick is credited before anything else is made of what it is now.
-  function tick(event) {
-    var now = performance.now(), before = state, type = event.type, why, passed;
-    var use = /down|move|wheel|scroll/.test(type), leaving = type === 'pagehide';
+  function heed(event) {
+    try {
+      var now = Math.round(performance.now()), target = event.target || 0, before = state,
+        type = event.type, why,
+        // Signs of use: keydown, pointerdown, pointermove, wheel, scroll; and sound that plays.
+        use = /wn|mo|l$/.test(type) || target.muted < target.volume;
 
-    if (use && now - used < TICK) {   // a moving pointer says so at every frame
-      used = now;
-      return;
-    }
-    // A policy forbids our beats: each one that we try is a report to the site.
-    stopped = stopped || event.blockedURI == address('beat');
-    // To add what is there changes nothing; `document.open` removed it all but the timer.
-    EVENTS.split(' ').forEach(function (name) { addEventListener(name, heed, true); });
+      if (use && now - used < TICK) {   // a moving pointer says so at every frame
+        used = now;
+      } else {
+        // A policy forbids our beats: each one that we try is a report to the site.
+        stopped |= event.blockedURI === sent;
+        // The address as the server keeps it: a route change is a change of this, and of nothing else.
+        here = location.href.replace(RegExp(options.cut, 'g'), '$1$2');
+        // To add what is there changes nothing; `document.open` removed it all but the timer.
+        EVENTS.split(' ').map(function (name) { addEventListener(name, heed, true); });
+        if (now - last > GAP) { last = now - GAP_COUNTS; }
 
-    state = look();
-    if (!id && state && !leaving) {
-      last = origin = used = early || now;
-      before = state;
-      born = Date.now() - (now - origin | 0);
-      // 12 digits, whatever year the clock says.
-      id = (born + 0x1000000000000).toString(16).slice(1);
-      while (id.length < 32) { id += (Math.random() * 16 | 0).toString(16); }
-      seq = visible = engaged = 0;
-      words = '';
-      path = route();
-      why = 'start';
-    }
-    early = 0;
+        // Some browsers hide a page only after it was left: in between it looks as before.
+        if (/^page/.test(type)) { gone = type === 'pagehide'; }
+        state = type !== 'freeze' && !gone && !document.hidden &&
+          innerWidth * innerHeight &&   // a frame that is not laid out says that it is visible
+          SEEN + document.hasFocus();
+        if (!id && state) {
+          origin = last = used = since | 0 || now;
+          offset = Math.max(Date.now(), OLDEST) - now;
+          id = '0' + (offset + origin).toString(16);
+          while (!id[31]) { id += Math.random() * 10 | 0; }
+          seq = visible = engaged = 0;
+          before = state;
+          words = '';
+          path = here;
+          why = 'start';
+        }
+        since = 0;
 
-    passed = now - last;
-    if (passed > GAP) { passed = GAP_COUNTS; }
-    if (before) { visible += passed; }
-    if (before > SEEN) {
-      engaged += Math.max(0, Math.min(passed, (before > FOCUSED ? now : used + options.idle * 1000) - last));
-    }
-    last = now;
-    if (use || state > SEEN && before < FOCUSED) { used = now; }
+        if (before > SEEN) { engaged += Math.max(0, Math.min(now, +options.idle + used) - last); }
+        visible += before && now - last;
+        last = now;
+        if (use || state > SEEN &&
+            (before < FOCUSED || / .+Frame/.test(document.activeElement))) {   // the keys go to a frame
+          used = now;
+        }
 
-    why = why || (route() !== path ? 'route'
-      : leaving ? 'leave'
-      : before && !state ? 'hide'
-      : visible - told >= HEARTBEAT && 'beat');
-    if (!id || !why) { return; }
-
-    // Not at a start nor at a route's end: whose text is there then, nobody knows. Nor while the
-    // page is `loading`, the last of the states in the alphabet.
-    if (why < 'r' && document.readyState < 'l') {
-      words = '&l=' + ((document.querySelector('main,article') || document.body).innerText
-        .split(/\S+/).length - 1);
-    }
-    if (now - origin < FRESH) { token = pagetimer.token; }
-    told = visible;
-    send(address('beat'), 'v=' + id + '&n=' + seq++ + '&t=' + (visible | 0) + '&e=' + (engaged | 0) +
-      '&d=' + (born + (now - origin | 0)) + '&w=' + why + '&p=' + encodeURIComponent(path) +
-      (referrer && '&r=' + encodeURIComponent(referrer)) + words + (token && '&k=' + encodeURIComponent(token)));
-
-    if (leaving) { id = referrer = ''; }   // back from the browser's cache it comes from nowhere
-    if (why === 'route') {
-      referrer = path;
-      id = '';
-      heed(event);
-    }
+        if (id) {
+          why = why || (path !== here ? 'route'
+            : gone ? 'leave'
+            : before && !state ? 'hide'
+            : visible - told >= Math.max(armed ? RISK_ARMED : RISK, visible / RISK_PART) && 'beat');
+          // Armed by the timer alone: each of many events would cost the page a request that is undone.
+          if (why || !type && state && window.fetchLater) {
+            if (why) { told = visible; }
+            // Not at a start nor at a route's end: whose text is there then, nobody knows. Nor while
+            // the page is `loading`, the last of the states in the alphabet.
+            if (document.readyState < 'l' && (why < 'r' || seq === SETTLED)) {
+              words = (document.querySelector('main') || document.querySelector('article') ||
+                document.body).innerText.split(/\S+/).length - 1;
+            }
+            armed = armed && armed.abort();
+            if (now - origin < FRESH) { token = pagetimer.token; }
+            send('beat', [
+              id, seq++, visible, engaged, offset + now, why || 'later', path, referrer, words, token
+            ].map(function (value, index) {
+              return 'vntedwprlk'[index] + '=' + encodeURIComponent(value);
+            }).join('&'), !why && new AbortController());
+          }
+          if (gone || why === 'route') {
+            referrer = gone ? '' : path;   // back from the browser's cache it comes from nowhere
+            id = '';
+            heed({});
+          }
+        }
+      }
+    } catch (error) { /* no business of the page's */ }
   }
 
-  guard(function () {
+  try {
+    pagetimer = window.pagetimer = window.pagetimer || {};
     script = document.currentScript;
     options = script.dataset;
-    pagetimer = window.pagetimer = window.pagetimer || {};
-    running = pagetimer.token != null;
     pagetimer.token = options.pagetimer;
-    if (running) { return; }   // one client a window: this tag only brought the other its token
-    pagetimer.log = guard(function (path) {
-      send(address('log/'), new URLSearchParams({ date: new Date().toJSON(), path: path || route() }));
-    });
-    setInterval(heed, TICK, {});
-    // The time before this script ran. Waiting for the server was the page before's.
-    ['navigation', 'visibility-state'].forEach(function (type) {
-      performance.getEntriesByType(type).forEach(function (entry) {
-        early = Math.max(early, entry.responseStart || entry.startTime);
+    if (!pagetimer.timer) {   // one client a window: this tag only brought the other its token
+      pagetimer.timer = setInterval(heed, TICK, {});
+      stopped = navigator[options.off];
+      pagetimer.log = function (path) {
+        try {
+          send('log/', 'date=' + new Date().toJSON() + '&path=' + encodeURIComponent(path || here), 0);
+        } catch (error) { /* no business of the page's */ }
+      };
+      // The time before this script ran. Waiting for the server was the page before's.
+      performance.getEntries().map(function (entry) {
+        if (/^[nv]/.test(entry.entryType)) {   // navigation, visibility-state
+          since = entry.responseStart || entry.startTime || since;
+        }
       });
-    });
-    heed({});
-    // Last: it throws where there is none, and the ticks find a route change soon enough.
-    navigation.addEventListener('currententrychange', heed);
-  })();
+      heed({});
+      // Last: it throws where there is none, and the ticks find a route change soon enough.
+      navigation.addEventListener('currententrychange', heed);
+    }
+  } catch (error) { /* no business of the page's */ }
 })(document);
