@@ -82,10 +82,10 @@ def test_to_be_shown_is_a_sign_of_use_but_of_a_frame_it_is_none() -> None:
         pytest.param((48,), (), 2, id="a sign that holds longer than the page is seen"),
         pytest.param((-2,), (), 3, id="a sign from before it was seen"),
         pytest.param((55,), (), 0, id="a sign while it was hidden"),
-        pytest.param((), ((10, 30),), 20, id="use that lasts"),
+        pytest.param((), ((10, 30),), 25, id="use that lasts, and holds after its end"),
         pytest.param((), ((40, math.inf),), 30, id="use that lasts beyond hiding"),
-        pytest.param((8, 28), ((10, 30),), 25, id="use that lasts, and signs about it"),
-        pytest.param((12,), ((10, 30),), 20, id="use that lasts, and a sign within it"),
+        pytest.param((8, 28), ((10, 30),), 27, id="use that lasts, and signs about it"),
+        pytest.param((12,), ((10, 30),), 25, id="use that lasts, and a sign within it"),
     ],
 )
 def test_engaged_time_is_the_union_of_all_use_while_the_page_was_seen(

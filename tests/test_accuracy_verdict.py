@@ -60,7 +60,11 @@ def test_a_page_seen_for_10_s_is_told_by(said: float | None, is_it: bool) -> Non
 
 @pytest.mark.parametrize(
     ("said", "is_it"),
-    [pytest.param(None, True, id="no answer"), pytest.param(0.0, False, id="0 s")],
+    [
+        pytest.param(None, True, id="no answer"),
+        pytest.param(0.0, True, id="0 s"),
+        pytest.param(0.1, False, id="more than 0 s"),
+    ],
 )
 def test_a_page_that_nobody_saw_is_told_by(said: float | None, is_it: bool) -> None:
     assert right(said, [never()]) is is_it

@@ -84,10 +84,8 @@ def slow_script(lab: Lab) -> None:
 @scenario("in the background, seen before a slow script came")
 def late_script(lab: Lab) -> None:
     lab.site.slow_script = 6 * lab.pace
-    front = lab.open("/front")
     tab = lab.open("/a", background=True)
     lab.wait(3)
     lab.turn_to(tab)
     lab.wait(8)
-    front.close()
     tab.close()
