@@ -29,24 +29,24 @@
   var SETTLED = 9;          // by this message, in the fifth second, a new route shows its own text
   var OLDEST = 14e11;       // ms; clocks of before 2014 would make too short an id
 
-  var EVENTS = 'wheel scroll securitypolicyviolation focus timeupdate pagehide pageshow blur ' +
-    'keydown pointerdown pointermove freeze visibilitychange';
+  var EVENTS = 'timeupdate pageshow wheel scroll securitypolicyviolation blur visibilitychange ' +
+    'focus keydown pointerdown pointermove pagehide freeze';
 
   // What the page is to its reader. What is neither is 0 or false.
   var SEEN = 1, FOCUSED = 2;
 
   // Of the page view, where there is one: id, seq, path, origin, visible, engaged, told, words.
   // As of the last tick: state, last, used, here. Since when the page was seen before the first: since.
-  var referrer = document.referrer, gone, id, script, last, origin, state, since, here, visible,
-    sent = 0, engaged, offset, path, options, stopped, seq, told, used, armed, pagetimer, words, token;
+  var referrer = document.referrer, gone, state, since, last, stopped, visible, engaged, offset,
+    origin, options, used, id, script, told, seq, here, sent = 0, pagetimer, armed, words, token, path;
 
   function send(to, body, controller) {
     var request = {
-      headers: pagetimer.headers,
       body: body,
-      signal: controller.signal,
       method: 'POST',
-      keepalive: true
+      keepalive: true,
+      signal: controller.signal,
+      headers: pagetimer.headers
     };
     // Reading throws in a sandbox, where nobody can have opted out.
     try { stopped |= localStorage.pagetimer === 'off'; } catch (error) { /* see above */ }
@@ -60,7 +60,7 @@
           fetch(sent, request).catch(heed);   // a rejection that nobody takes would be the page's
         } else {
           request = new XMLHttpRequest();
-          request.open('POST', sent);
+          request.open('POST', sent, !gone);   // of a page that is left, only what it waits for gets out
           request.send(body);
         }
       }
@@ -138,7 +138,7 @@
           if (gone || why === 'route') {
             referrer = gone ? '' : path;   // back from the browser's cache it comes from nowhere
             id = '';
-            heed({});
+            heed(0);
           }
         }
       }
@@ -151,7 +151,7 @@
     options = script.dataset;
     pagetimer.token = options.pagetimer;
     if (!pagetimer.timer) {   // one client a window: this tag only brought the other its token
-      pagetimer.timer = setInterval(heed, TICK, {});
+      pagetimer.timer = setInterval(heed, TICK, 0);
       stopped = navigator[options.off];
       pagetimer.log = function (path) {
         try {
@@ -164,9 +164,11 @@
           since = entry.responseStart || entry.startTime || since;
         }
       });
-      heed({});
+      heed(0);
       // Last: it throws where there is none, and the ticks find a route change soon enough.
       navigation.addEventListener('currententrychange', heed);
     }
-  } catch (error) { /* no business of the page's */ }
+  } catch (error) {
+    heed(error);   // what was missing kept the first tick from coming
+  }
 })(document);
