@@ -454,6 +454,24 @@ def test_a_tag_that_runs_again_only_brings_its_token(chromium: Any) -> None:
         assert [beat["w"] for beat in site.beats] == ["start", "leave"]
 
 
+@pytest.mark.browser
+def test_a_tag_that_comes_after_its_page_was_complete_counts_from_then(
+    site: Collector, chromium: Any
+) -> None:
+    page = chromium.new_page()
+    untagged = "/_pagetimer/pagetimer.js"
+    page.goto(site.url + untagged)  # and then on to another route, as Turbo does
+    page.wait_for_timeout(2000)
+    page.evaluate(
+        """var tag = document.createElement('script'), cut = '()()^.*?//[^/]*';
+           tag.src = '/_pagetimer/pagetimer.js';
+           Object.assign(tag.dataset, { pagetimer: '', idle: '30000', cut: cut, off: '' });
+           document.body.appendChild(tag);"""
+    )
+    assert site.wait(untagged, "start").visible < CLOSE
+    page.close()
+
+
 # When it is silent
 
 

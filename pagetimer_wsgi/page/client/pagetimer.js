@@ -27,26 +27,27 @@
   var RISK_PART = 4;        // or this part of it all, where that is more
   var FRESH = 6e4;          // ms; a younger page view takes the token of a tag that runs again
   var SETTLED = 9;          // by this message, in the fifth second, a new route shows its own text
-  var OLDEST = 14e11;       // ms; clocks of before 2014 would make too short an id
+  var OLDEST = 11e11;       // ms; clocks of before 2004 would make too short an id
 
-  var EVENTS = 'timeupdate pageshow wheel scroll securitypolicyviolation blur visibilitychange ' +
-    'focus keydown pointerdown pointermove pagehide freeze';
+  // Focus is found by the ticks. No `unload`: it would end the browser's cache.
+  var EVENTS = 'pagehide timeupdate pageshow keydown freeze pointermove pointerdown wheel scroll ' +
+    'securitypolicyviolation visibilitychange';
 
   // What the page is to its reader. What is neither is 0 or false.
   var SEEN = 1, FOCUSED = 2;
 
   // Of the page view, where there is one: id, seq, path, origin, visible, engaged, told, words.
   // As of the last tick: state, last, used, here. Since when the page was seen before the first: since.
-  var referrer = document.referrer, gone, state, since, last, stopped, visible, engaged, offset,
-    origin, options, used, id, script, told, seq, here, sent = 0, pagetimer, armed, words, token, path;
+  var referrer = document.referrer, gone, sent = 0, state, since, last, stopped, visible, engaged,
+    offset, origin, options, used, id, script, told, seq, here, pagetimer, armed, words, token, path;
 
   function send(to, body, controller) {
     var request = {
-      body: body,
+      signal: controller.signal,
       method: 'POST',
       keepalive: true,
-      signal: controller.signal,
-      headers: pagetimer.headers
+      headers: pagetimer.headers,
+      body: body
     };
     // Reading throws in a sandbox, where nobody can have opted out.
     try { stopped |= localStorage.pagetimer === 'off'; } catch (error) { /* see above */ }
@@ -71,8 +72,8 @@
   // tick is credited before anything else is made of what it is now.
   function heed(event) {
     try {
-      var now = Math.round(performance.now()), target = event.target || 0, before = state,
-        type = event.type, why,
+      var target = event.target || 0, before = state, type = event.type, why,
+        now = Math.round(performance.now()),
         // Signs of use: keydown, pointerdown, pointermove, wheel, scroll; and sound that plays.
         use = /wn|mo|l$/.test(type) || target.muted < target.volume;
 
@@ -93,7 +94,7 @@
           innerWidth * innerHeight &&   // a frame that is not laid out says that it is visible
           SEEN + document.hasFocus();
         if (!id && state) {
-          origin = last = used = since | 0 || now;
+          last = used = origin = since | 0 || now;
           offset = Math.max(Date.now(), OLDEST) - now;
           id = '0' + (offset + origin).toString(16);
           while (!id[31]) { id += Math.random() * 10 | 0; }
@@ -108,18 +109,16 @@
         if (before > SEEN) { engaged += Math.max(0, Math.min(now, +options.idle + used) - last); }
         visible += before && now - last;
         last = now;
-        if (use || state > SEEN &&
-            (before < FOCUSED || / .+Frame/.test(document.activeElement))) {   // the keys go to a frame
-          used = now;
-        }
+        // Out of focus nothing is credited, and to be back is a sign of use. A frame takes the keys.
+        if (use || before < FOCUSED || / .+Frame/.test(document.activeElement)) { used = now; }
 
         if (id) {
           why = why || (path !== here ? 'route'
             : gone ? 'leave'
             : before && !state ? 'hide'
             : visible - told >= Math.max(armed ? RISK_ARMED : RISK, visible / RISK_PART) && 'beat');
-          // Armed by the timer alone: each of many events would cost the page a request that is undone.
-          if (why || !type && state && window.fetchLater) {
+          // Armed by the timer alone: at each event it would cost the page a request that is undone.
+          if (why || state && window.fetchLater && !type) {
             if (why) { told = visible; }
             // Not at a start nor at a route's end: whose text is there then, nobody knows. Nor while
             // the page is `loading`, the last of the states in the alphabet.
@@ -128,7 +127,8 @@
                 document.body).innerText.split(/\S+/).length - 1;
             }
             armed = armed && armed.abort();
-            if (now - origin < FRESH) { token = pagetimer.token; }
+            // Not yet at a route's start: whose page it is, the tag that comes with it may know better.
+            if (seq && now - origin < FRESH) { token = pagetimer.token; }
             send('beat', [
               id, seq++, visible, engaged, offset + now, why || 'later', path, referrer, words, token
             ].map(function (value, index) {
@@ -137,7 +137,7 @@
           }
           if (gone || why === 'route') {
             referrer = gone ? '' : path;   // back from the browser's cache it comes from nowhere
-            id = '';
+            id = token = '';
             heed(0);
           }
         }
@@ -149,7 +149,7 @@
     pagetimer = window.pagetimer = window.pagetimer || {};
     script = document.currentScript;
     options = script.dataset;
-    pagetimer.token = options.pagetimer;
+    token = pagetimer.token = options.pagetimer;
     if (!pagetimer.timer) {   // one client a window: this tag only brought the other its token
       pagetimer.timer = setInterval(heed, TICK, 0);
       stopped = navigator[options.off];
@@ -158,12 +158,15 @@
           send('log/', 'date=' + new Date().toJSON() + '&path=' + encodeURIComponent(path || here), 0);
         } catch (error) { /* no business of the page's */ }
       };
-      // The time before this script ran. Waiting for the server was the page before's.
-      performance.getEntries().map(function (entry) {
-        if (/^[nv]/.test(entry.entryType)) {   // navigation, visibility-state
-          since = entry.responseStart || entry.startTime || since;
-        }
-      });
+      // The time before this script ran. Waiting for the server was the page before's; and a script
+      // that came after the page was `complete`, the first of the states, is of a later route.
+      if (document.readyState > 'd') {
+        performance.getEntries().map(function (entry) {
+          if (/^[nv]/.test(entry.entryType)) {   // navigation, visibility-state
+            since = entry.responseStart || entry.startTime || since;
+          }
+        });
+      }
       heed(0);
       // Last: it throws where there is none, and the ticks find a route change soon enough.
       navigation.addEventListener('currententrychange', heed);
