@@ -10,7 +10,7 @@ from accuracy.table import Runs, table
 from accuracy.trackers import ALL
 from accuracy.truth import View
 from accuracy.verdict import Ledger
-from injection import WIDTH, show
+from tables import WIDTH, show
 
 
 def seen(path: str, seconds: float) -> View:
@@ -45,6 +45,13 @@ def test_each_path_has_a_row_and_what_is_wrong_has_a_mark() -> None:
         ["bytes of requests", "", "", "28", "84"],
         ["bytes of script, gzip -9", "", "", "100", "200"],
     ]
+
+
+def test_a_truth_that_was_cut_off_has_a_mark() -> None:
+    killed = seen("/a", 12)
+    killed.cut, killed.cut_by = 12, "kill"
+    runs: Runs = {"killed": {"one": Run([killed], [], {"/a": 1.0}, 30)}}
+    assert table(runs, {"one": 1})[2] == ["killed", "/a", "12.0~", "1.0"]
 
 
 def test_engaged_time_is_right_for_who_tells_it() -> None:

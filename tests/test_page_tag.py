@@ -45,7 +45,7 @@ ADDRESSES = st.tuples(
 
 @given(
     address=ADDRESSES.map("".join),
-    names=st.sampled_from([(), ("a",), ("a", "b-a"), ("ab", "b"), ("*",), ("", "b")]),
+    names=st.sampled_from([(), ("a",), ("a", "b-a"), ("ab", "b"), ("*",), ("", "b"), ("a.b",)]),
     fragments=st.booleans(),
 )
 def test_what_the_client_cuts_of_an_address_is_what_the_server_cuts(address, names, fragments):

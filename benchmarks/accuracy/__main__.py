@@ -81,6 +81,7 @@ def script_sizes(makes: Mapping[str, Make]) -> Iterator[tuple[str, int]]:
 def report_table(runs: Runs, sizes: Mapping[str, int]) -> None:
     print("\nSeconds of each path's page views. The truth: visible time, and engaged time where it")
     print("is another; and what each side says. ! wrong  - no answer, or never seen  ? not tried")
+    print("~ the end was cut off, and some of it may be missing: README.rst says how much")
     show(table(runs, sizes))
 
 

@@ -48,6 +48,10 @@ class Run:
         """Say whether anybody saw it."""
         return any(view.seen for view in self._of(path))
 
+    def was_cut(self, path: str) -> bool:
+        """Say whether a crash, a kill or the loss of the line cut off the end."""
+        return any(view.cut_by for view in self._of(path))
+
     def visible(self, path: str) -> float:
         """Return the seconds in which the path's pages were on the screen."""
         return sum(view.visible(view.cut) for view in self._of(path))

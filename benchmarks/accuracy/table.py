@@ -58,11 +58,12 @@ def _rows(scenario: str, runs: Sequence[Run | BaseException]) -> Iterator[list[s
 
 
 def truth(one: Run, path: str) -> str:
-    """Return visible time, and engaged time where that is another."""
+    """Return visible time, engaged time where that is another, and whether the end was cut off."""
     if not one.was_seen(path):
         return "-"
     visible, engaged = (f"{seconds(path):.1f}" for seconds in (one.visible, one.engaged))
-    return visible if visible == engaged else f"{visible}/{engaged}"
+    cut = "~" if one.was_cut(path) else ""
+    return (visible if visible == engaged else f"{visible}/{engaged}") + cut
 
 
 def cell(one: Run | BaseException, path: str) -> str:
