@@ -232,7 +232,9 @@ def test_a_pointer_that_moves_at_every_frame_costs_a_look_each_half_second_and_a
     assert seen.left()["e"] == "10400"
 
 
-def test_engaged_time_stops_and_goes_on_with_the_focus_to_half_a_second(visit: Visits) -> None:
+def test_engaged_time_goes_on_with_the_focus_and_stops_within_half_a_second_of_its_loss(
+    visit: Visits,
+) -> None:
     seen = visit()
     seen.wait(2.2)
     seen.does(BLUR)

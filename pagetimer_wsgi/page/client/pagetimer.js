@@ -29,25 +29,25 @@
   var SETTLED = 9;          // by this message, in the fifth second, a new route shows its own text
   var OLDEST = 11e11;       // ms; clocks of before 2004 would make too short an id
 
-  // Focus is found by the ticks. No `unload`: it would end the browser's cache.
-  var EVENTS = 'pagehide timeupdate pageshow keydown freeze pointermove pointerdown wheel scroll ' +
-    'securitypolicyviolation visibilitychange';
+  // The loss of focus is found by the ticks. No `unload`: it would end the browser's cache.
+  var EVENTS = 'timeupdate pagehide pageshow keydown freeze pointermove pointerdown focus wheel ' +
+    'scroll securitypolicyviolation visibilitychange';
 
   // What the page is to its reader. What is neither is 0 or false.
   var SEEN = 1, FOCUSED = 2;
 
   // Of the page view, where there is one: id, seq, path, origin, visible, engaged, told, words.
   // As of the last tick: state, last, used, here. Since when the page was seen before the first: since.
-  var referrer = document.referrer, gone, sent = 0, state, since, last, stopped, visible, engaged,
-    offset, origin, options, used, id, script, told, seq, here, pagetimer, armed, words, token, path;
+  var referrer = document.referrer, gone, state, since, last, stopped, visible, engaged, offset,
+    options, used, origin, id, script, told, seq, here, pagetimer, armed, words, sent = 0, token, path;
 
   function send(to, body, controller) {
     var request = {
-      signal: controller.signal,
+      body: body,
       method: 'POST',
-      keepalive: true,
+      keepalive: 1,
       headers: pagetimer.headers,
-      body: body
+      signal: controller.signal
     };
     // Reading throws in a sandbox, where nobody can have opted out.
     try { stopped |= localStorage.pagetimer === 'off'; } catch (error) { /* see above */ }
@@ -72,8 +72,8 @@
   // tick is credited before anything else is made of what it is now.
   function heed(event) {
     try {
-      var target = event.target || 0, before = state, type = event.type, why,
-        now = Math.round(performance.now()),
+      var now = Math.round(performance.now()), type = event.type, why, target = event.target || 0,
+        before = state,
         // Signs of use: keydown, pointerdown, pointermove, wheel, scroll; and sound that plays.
         use = /wn|mo|l$/.test(type) || target.muted < target.volume;
 
@@ -85,7 +85,7 @@
         // The address as the server keeps it: a route change is a change of this, and of nothing else.
         here = location.href.replace(RegExp(options.cut, 'g'), '$1$2');
         // To add what is there changes nothing; `document.open` removed it all but the timer.
-        EVENTS.split(' ').map(function (name) { addEventListener(name, heed, true); });
+        EVENTS.split(' ').map(function (name) { addEventListener(name, heed, 1); });
         if (now - last > GAP) { last = now - GAP_COUNTS; }
 
         // Some browsers hide a page only after it was left: in between it looks as before.
@@ -94,15 +94,15 @@
           innerWidth * innerHeight &&   // a frame that is not laid out says that it is visible
           SEEN + document.hasFocus();
         if (!id && state) {
-          last = used = origin = since | 0 || now;
+          used = last = origin = since | 0 || now;
           offset = Math.max(Date.now(), OLDEST) - now;
           id = '0' + (offset + origin).toString(16);
           while (!id[31]) { id += Math.random() * 10 | 0; }
           seq = visible = engaged = 0;
           before = state;
           words = '';
-          path = here;
           why = 'start';
+          path = here;
         }
         since = 0;
 
@@ -113,7 +113,7 @@
         if (use || before < FOCUSED || / .+Frame/.test(document.activeElement)) { used = now; }
 
         if (id) {
-          why = why || (path !== here ? 'route'
+          why = why || (here !== path ? 'route'
             : gone ? 'leave'
             : before && !state ? 'hide'
             : visible - told >= Math.max(armed ? RISK_ARMED : RISK, visible / RISK_PART) && 'beat');
