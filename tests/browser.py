@@ -28,10 +28,13 @@ from accuracy.devtools import ARGUMENTS, DevTools
 from pagetimer_wsgi.page.tag import route_cut
 
 __all__ = [
+    "AUTOMATED",
     "CLIENT",
+    "CLOSE",
     "Collector",
     "DevTools",
     "Said",
+    "about",
     "chromium",
     "chromium_path",
     "collector",
@@ -49,6 +52,17 @@ def _client() -> Path:
 
 
 CLIENT = _client()
+
+
+AUTOMATED = {"data-off": ""}
+"""The tag's attributes under which browsers driven by software are measured, too."""
+CLOSE = 0.5
+"""Seconds by which a time may differ from the truth, as the goal of the project has it."""
+
+
+def about(seconds: float) -> Any:
+    """Return what equals all times that are close to this one."""
+    return pytest.approx(seconds, abs=CLOSE)
 
 
 def require(condition: object, reason: str) -> None:

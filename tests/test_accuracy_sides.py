@@ -9,8 +9,7 @@ import pytest
 from accuracy.ours import Ours
 from accuracy.side import Call, Side
 from accuracy.site import Site, serve
-from accuracy.trackers import side as trackers
-from accuracy.trackers.side import Other
+from accuracy.trackers import load
 from accuracy.trackers.tracker import Tracker
 
 pytest.importorskip("waitress")
@@ -22,8 +21,10 @@ class Echo(Tracker):
     name = "echo"
     head = "<script src=/echo.js></script>"
 
-    def __init__(self, cache: Path) -> None:
-        self.files = {"/echo.js": b"echo()"}
+    address = "/echo.js"
+
+    def __init__(self) -> None:
+        self.script = b"echo()"
 
     def respond(self, call: Call) -> tuple[str, str, bytes]:
         return "202 Accepted", "text/plain", call.query.encode() + call.body
@@ -42,12 +43,8 @@ def ask(site: Site, method: str, path: str, body: bytes = b"") -> tuple[int, byt
         connection.close()
 
 
-def test_another_has_its_script_its_markup_and_its_collector(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(trackers, "load", lambda name, cache: Echo(cache))
-    side: Side = Other("echo", tmp_path)
-    assert side.script == b"echo()"
+def test_another_has_its_script_its_markup_and_its_collector() -> None:
+    side: Side = Echo()
     with serve(side) as site:
         assert Echo.head.encode() in ask(site, "GET", "/a")[1]
         assert ask(site, "GET", "/echo.js") == (200, b"echo()")
@@ -59,7 +56,7 @@ def test_another_has_its_script_its_markup_and_its_collector(
 
 
 def test_one_without_a_file_has_its_script_in_the_page(tmp_path: Path) -> None:
-    side = Other("60 s ping", tmp_path)
+    side = load("60 s ping", tmp_path)
     assert side.script == side.head.encode()
     assert not side.is_script("")
 

@@ -101,13 +101,6 @@ def test_without_its_line_a_page_is_told_as_of_the_last_call_that_arrived() -> N
     assert right(20.0, views, heard=25), "a call after the cut tells of no more"
 
 
-def test_what_no_client_can_tell_may_be_missing_beside_the_tolerance() -> None:
-    view = seen(0, 10)
-    view.may_miss = 2
-    assert right(7.51, [view])
-    assert not right(7.49, [view])
-
-
 def test_page_views_of_one_path_count_together() -> None:
     views = [seen(0, 10), never(), seen(50, 55), seen(60, 66, cut_by="crash")]
     assert due(views, []) == Due(21, pytest.approx(0.7))

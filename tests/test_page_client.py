@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 from browser import (
+    AUTOMATED,
     CLIENT,
+    CLOSE,
     Collector,
     DevTools,
+    about,
     chromium,
     chromium_path,
     collector,
@@ -41,12 +44,6 @@ PAGES = {
     "/frames": "<iframe src=/next></iframe><iframe src=/unseen style=display:none></iframe>",
     "/unseen": "never seen",
 }
-AUTOMATED = {"data-off": ""}
-CLOSE = 0.5  # s; what the goal of the project allows
-
-
-def about(seconds: float) -> Any:
-    return pytest.approx(seconds, abs=CLOSE)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browser import Collector, Said, collector
+from browser import AUTOMATED, Collector, Said, about, collector
 from firefox import Firefox, firefox, firefox_path
 
 __all__ = ["firefox"]  # a fixture
@@ -24,12 +24,6 @@ PAGES = {
     "/frames": "<iframe src=/next></iframe><iframe src=/unseen style=display:none></iframe>",
     "/unseen": "never seen",
 }
-AUTOMATED = {"data-off": ""}
-CLOSE = 0.5  # s; what the goal of the project allows
-
-
-def about(seconds: float) -> Any:
-    return pytest.approx(seconds, abs=CLOSE)
 
 
 @pytest.fixture

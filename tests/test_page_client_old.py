@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import Collector, Said, collector, require
+from browser import Collector, Said, about, collector, require
 
 pytestmark = pytest.mark.browser
 
@@ -81,11 +81,6 @@ PAGES = {
         });
         </script>""",
 }
-CLOSE = 0.5  # s; what the goal of the project allows
-
-
-def about(seconds: float) -> Any:
-    return pytest.approx(seconds, abs=CLOSE)
 
 
 class Old:

@@ -23,8 +23,7 @@ from .ours import Ours
 from .runs import IDLE, Make, Run, run_all
 from .scenarios import SCENARIOS
 from .table import Runs, table
-from .trackers import ALL, Unavailable
-from .trackers.side import Other
+from .trackers import ALL, Unavailable, load
 from .verdict import about_median
 
 NAMES = (Ours.name, *ALL)
@@ -65,7 +64,7 @@ def make_of(name: str) -> Make:
     """Return what makes the side; what the others take for idleness is their own."""
     if name == Ours.name:
         return lambda idle: Ours(idle_after=idle)
-    return lambda _: Other(name, CACHE)
+    return lambda _: load(name, CACHE)
 
 
 def script_sizes(makes: Mapping[str, Make]) -> Iterator[tuple[str, int]]:

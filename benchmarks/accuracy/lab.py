@@ -65,7 +65,7 @@ class Lab:
         return tab
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, as a reader does; at the scenario's pace."""
+        """Let time pass in which nobody does anything, at the scenario's pace."""
         time.sleep(seconds * self.pace)
 
     def last(self, seconds: float) -> None:

@@ -29,8 +29,6 @@ class View:
     """What cut it: a crash of its tab, the browser's end by a signal, or the loss of the line."""
     framed: bool = False
     """Whether it is a frame in another page."""
-    may_miss: float = 0.0
-    """Seconds of visible time that even a perfect client cannot tell, beside the tolerance."""
 
     @property
     def seen(self) -> bool:

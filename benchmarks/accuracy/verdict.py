@@ -73,7 +73,7 @@ def due(
 def _due(view: View, heard: float, measure: Measure, gap: float) -> Due:
     seconds = measure(view, min(view.cut, heard) if view.cut_by == "line" else view.cut)
     allowed = {"crash": CRASH, "kill": max(gap, seconds / 4)}.get(view.cut_by, TOLERANCE)
-    return Due(seconds, view.may_miss + allowed - TOLERANCE)
+    return Due(seconds, allowed - TOLERANCE)
 
 
 def is_right(

@@ -11,9 +11,9 @@ from .plausible import Plausible
 from .posthog import PostHog
 from .snowplow import Snowplow
 from .time_me import TimeMe
-from .tracker import Call, Tracker
+from .tracker import Tracker
 
-__all__ = ["ALL", "Call", "Tracker", "Unavailable", "load"]
+__all__ = ["ALL", "Tracker", "Unavailable", "load"]
 
 _KINDS: dict[str, type[Tracker]] = {
     kind.name: kind for kind in (Plausible, TimeMe, Snowplow, PostHog, Ackee, Ping)

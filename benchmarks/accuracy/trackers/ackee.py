@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..side import Call
 from .npm import Package
-from .tracker import ON_ROUTE, Call, Tracker, path_of
+from .tracker import ON_ROUTE, Tracker, path_of
 
 INTERVAL = 15.0
 LIMIT = 1800.0
@@ -35,7 +36,7 @@ class Ackee(Tracker):
 
     name = "Ackee"
     package = Package("ackee-tracker", "5.1.3", "dist/ackee-tracker.min.js")
-    script = "/tracker.js"
+    address = "/tracker.js"
     head = f"""<script src="/tracker.js"></script>
 <script>{ON_ROUTE}
   (function (tracker) {{

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
-from .tracker import Call, Tracker, path_of
+from ..side import Call
+from .tracker import Tracker, path_of
 
 INTERVAL = 60
 

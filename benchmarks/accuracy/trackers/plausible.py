@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from ..side import Call
 from .npm import Package
-from .tracker import Call, Tracker, path_of
+from .tracker import Tracker, path_of
 
 
 class Plausible(Tracker):
@@ -16,8 +17,9 @@ class Plausible(Tracker):
     """
 
     name = "Plausible"
+    tells_engaged = True
     package = Package("@plausible-analytics/tracker", "0.4.6", "plausible.js")
-    script = "/js/plausible.js"
+    address = "/js/plausible.js"
     head = """<script type="module">
   import { init } from '/js/plausible.js';
   init({

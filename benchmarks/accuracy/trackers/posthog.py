@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..side import Call
 from .npm import Package
-from .tracker import Call, Tracker
+from .tracker import Tracker
 
 LONGEST = 86400.0
 
@@ -22,7 +23,7 @@ class PostHog(Tracker):
 
     name = "PostHog"
     package = Package("posthog-js", "1.449.2", "dist/array.js")
-    script = "/static/array.js"
+    address = "/static/array.js"
     head = """<script>
   window.posthog = Object.assign([], { __SV: 1, people: [], _i: [['phc_site', {
     api_host: location.origin,

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..side import Call
 from .npm import Package
-from .tracker import ON_ROUTE, Call, Tracker, path_of
+from .tracker import ON_ROUTE, Tracker, path_of
 
 MINIMUM_VISIT = 5
 HEARTBEAT = 10
@@ -21,8 +22,9 @@ class Snowplow(Tracker):
     """
 
     name = "Snowplow"
+    tells_engaged = True
     package = Package("@snowplow/browser-tracker", "4.10.1", "dist/index.umd.min.js")
-    script = "/js/snowplow.js"
+    address = "/js/snowplow.js"
     head = f"""<script src="/js/snowplow.js"></script>
 <script>{ON_ROUTE}
   snowplowBrowserTracking.newTracker('sp', location.origin, {{ appId: 'site' }});

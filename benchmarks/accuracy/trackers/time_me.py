@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
+from ..side import Call
 from .npm import Package
-from .tracker import ON_ROUTE, Call, Tracker
+from .tracker import ON_ROUTE, Tracker
 
 
 class TimeMe(Tracker):
@@ -17,8 +18,9 @@ class TimeMe(Tracker):
     """
 
     name = "TimeMe.js"
+    tells_engaged = True
     package = Package("timeme.js", "2.1.0", "timeme.min.js")
-    script = "/js/timeme.min.js"
+    address = "/js/timeme.min.js"
     head = f"""<script src="/js/timeme.min.js"></script>
 <script>{ON_ROUTE}
   function sendTime() {{

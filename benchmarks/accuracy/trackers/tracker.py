@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from ..side import Call
-from .npm import Package
+from webob import Request, Response
 
-__all__ = ["ON_ROUTE", "Call", "Tracker", "path_of"]
+from ..side import Application, Call
+from ..site import read_call
+from .npm import Package
 
 ON_ROUTE = """
   function onRoute(changed) {
@@ -25,7 +27,8 @@ ON_ROUTE = """
 class Tracker(ABC):
     """One of those who measure time on a page, set up as its own documentation says.
 
-    It has an object of its own for each scenario.
+    It is a :class:`~accuracy.side.Side`: its script lies on the site's own origin, and what the
+    site does not know is a call of that script.
 
     :param cache: a folder for what comes from npm
     :raises Unavailable: if its package cannot be had
@@ -35,15 +38,45 @@ class Tracker(ABC):
     """As it stands in the table."""
     package: Package | None = None
     """Where its script comes from; None: its script is written in the page."""
-    script: str = ""
+    address: str | None = None
     """The path at which the page asks for that script."""
     head: str
     """Markup that each page has before ``</head>``."""
-    files: Mapping[str, bytes]
-    """Path -> the script file that is served there."""
+    tells_engaged = False
+    """Whether it says that the time in which nobody uses the page is left out."""
 
     def __init__(self, cache: Path) -> None:
-        self.files = {self.script: self.package.fetch(cache)} if self.package else {}
+        self.script = self.package.fetch(cache) if self.package else self.head.encode()
+
+    def wrap(self, application: Application) -> Application:
+        """Return the site with the script beside it, and the collector."""
+
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            response = self._answer(Request(environ), application)
+            body: Iterable[bytes] = response(environ, start_response)
+            return body
+
+        return answer
+
+    def _answer(self, request: Request, application: Application) -> Response:
+        if self.is_script(request.path_info):
+            return Response(
+                self.script,
+                content_type="text/javascript",
+                cache_control="public, max-age=31536000, immutable",
+            )
+        response = request.get_response(application)
+        if response.status_code != 404:
+            return response
+        status, kind, body = self.respond(read_call(request.environ))
+        return Response(body, status=status, content_type=kind)
+
+    def is_script(self, path: str) -> bool:
+        """Say whether this is the address of its script."""
+        return path == self.address
+
+    def close(self) -> None:  # noqa: B027 - none of them has anything to stop
+        """Nothing runs."""
 
     def respond(self, call: Call) -> tuple[str, str, bytes]:
         """Return status line, content type and body of what its collector answers."""
