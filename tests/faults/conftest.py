@@ -1,0 +1,32 @@
+"""A ledger for each fault, and one table of all of them at the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .ledger import Ledger
+
+_ledgers: list[Ledger] = []
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The ledger of this test's fault."""
+    found = Ledger(request.node.name.removeprefix("test_").replace("_", " "))
+    yield found
+    _ledgers.append(found)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what became of the beats of each fault."""
+    if not _ledgers:
+        return
+    terminalreporter.section("faults")
+    columns = ("sent", "accepted", "stored", "twice", "missing")
+    terminalreporter.line("".join(f"{name:>10}" for name in columns) + "  answers; fault")
+    for ledger in _ledgers:
+        figures = "".join(f"{getattr(ledger.counts, name, '-'):>10}" for name in columns)
+        answers = ", ".join(f"{status or 'none'}: {n}" for status, n in ledger.answers.items())
+        terminalreporter.line(f"{figures}  {answers}; {'; '.join([ledger.name, *ledger.notes])}")

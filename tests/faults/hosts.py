@@ -1,0 +1,149 @@
+"""Hosts that faults happen to: real servers with ``site``, and their workers' process ids."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from browser import require
+from servers import stop
+from wsgi_servers import free_port
+
+from .load import Pulse
+
+_SITE = Path(__file__).with_name("site.py")
+_UWSGI = Path(sys.executable).with_name("uwsgi")
+
+
+def _module(name: str, *arguments: str) -> Callable[[int], Sequence[str]]:
+    def command(port: int) -> Sequence[str]:
+        require(importlib.util.find_spec(name), f"{name} is not installed")
+        return [sys.executable, "-m", name, *(each.format(port=port) for each in arguments)]
+
+    return command
+
+
+def _gunicorn(*arguments: str) -> Callable[[int], Sequence[str]]:
+    quiet = ("--bind=127.0.0.1:{port}", "--no-control-socket", "--log-level=warning")
+    return _module("gunicorn", *quiet, *arguments, "site_of_faults:application")
+
+
+def _uwsgi(*arguments: str) -> Callable[[int], Sequence[str]]:
+    def command(port: int) -> Sequence[str]:
+        require(_UWSGI.exists(), "uWSGI is not installed")
+        where = [f"--virtualenv={sys.prefix}", "--module=site_of_faults:application"]
+        bind = f"--http-socket=127.0.0.1:{port}"
+        return [str(_UWSGI), bind, "--master", "--die-on-term", "--need-app", *where, *arguments]
+
+    return command
+
+
+COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
+    "gunicorn-sync": _gunicorn("--workers=3"),
+    "gunicorn-gthread": _gunicorn("--workers=3", "--worker-class=gthread", "--threads=4"),
+    "gunicorn-gevent": _gunicorn("--workers=3", "--worker-class=gevent"),
+    "gunicorn-preload": _gunicorn("--workers=3", "--preload"),
+    "uwsgi": _uwsgi("--processes=3", "--enable-threads"),
+    "uwsgi-without-threads": _uwsgi("--processes=2"),
+    "granian": _module(
+        "granian",
+        "--interface=wsgi",
+        "--workers=2",
+        "--respawn-failed-workers",
+        "--respawn-interval=0.2",
+        "--port={port}",
+        "site_of_faults:application",
+    ),
+    "waitress": _module("waitress", "--listen=127.0.0.1:{port}", "site_of_faults:application"),
+}
+"""name -> the command that serves the site on a port of loopback."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server with the site.
+
+    :param folder: its working folder
+    :param data: what PAGETIMER_DATA says
+    :param store: the URL of its store
+    """
+
+    name: str
+    port: int
+    folder: Path
+    data: Path
+    store: str
+    process: subprocess.Popen[bytes]
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its children; its own where it has none."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()] or [self.process.pid]
+
+    def kill_a_worker(self, which: int) -> None:
+        """Kill one worker by SIGKILL, if it still lives."""
+        workers = self.workers()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(workers[which % len(workers)], signal.SIGKILL)
+
+    def log(self) -> str:
+        """Return what it wrote to its standard output and error."""
+        return (self.folder / "log").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def hosting(
+    name: str,
+    folder: Path,
+    *,
+    store: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Host]:
+    """Serve the site by the server of this name, until the block ends.
+
+    :param folder: a folder for it; a second host on the same one goes on with the first's data
+    :param store: the URL of its store; default: SQLite in its data
+    :param environment: more of it, ``PAGETIMER_…`` options above all
+    """
+    port = free_port()
+    command = COMMANDS[name](port)
+    shutil.copy(_SITE, folder / "site_of_faults.py")
+    data = folder / "data"
+    options = {"PAGETIMER_DATA": str(data), "PAGETIMER_SECRET": "the-secret-of-the-fault-tests"}
+    if store:
+        options["PAGETIMER_STORE"] = store
+    inherited = {key: value for key, value in os.environ.items() if "PAGETIMER_" not in key}
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**inherited, **options, **(environment or {})},
+            stdout=log,
+            stderr=log,
+        )
+    url = store or f"sqlite:///{data}/pagetimer.db"
+    host = Host(name, port, folder, data, url, process)
+    try:
+        _wait(host)
+        yield host
+    finally:
+        stop(process)
+
+
+def _wait(host: Host, timeout: float = 30.0) -> None:
+    end = time.monotonic() + timeout
+    pulse = Pulse(host.port, pause=0.05)
+    with pulse:
+        while 200 not in pulse.statuses:
+            assert host.process.poll() is None, f"{host.name} ended at its start: {host.log()}"
+            assert time.monotonic() < end, f"{host.name} does not come up: {host.log()}"
+            time.sleep(0.05)
