@@ -104,7 +104,7 @@ class Ledger:
         with contextlib.closing(store):
             while True:
                 counts = self._count(list(store.beats(ALL)), list(store.page_views(ALL)))
-                if counts.missing == 0 and counts.wrong == 0 or time.monotonic() > end:
+                if (counts.missing == 0 and counts.wrong == 0) or time.monotonic() > end:
                     self.counts = counts
                     return counts
                 time.sleep(0.3)

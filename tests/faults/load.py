@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 import time
@@ -34,10 +35,8 @@ def send(port: int, ledger: Ledger, beat: SentBeat, timeout: float = 10.0) -> in
     """Send one beat, and note in the ledger what was answered; ``None``: nothing was."""
     ledger.send(beat)
     status: int | None = None
-    try:
+    with contextlib.suppress(OSError, http.client.HTTPException):
         status = post(port, beat.body(), timeout)
-    except (OSError, http.client.HTTPException):
-        pass
     ledger.answer(beat, status)
     return status
 
