@@ -20,7 +20,6 @@ def test_whole_lines_are_read_with_the_byte_at_which_each_ends(segment):
 def test_a_last_line_without_newline_was_never_accepted(segment):
     segment.mark(8, "this store")
     assert segment.is_stored("this store")
-    assert segment.waiting() == 0
 
 
 def test_lines_are_read_whole_however_they_lie_across_what_is_read_at_once(segment):
@@ -43,24 +42,19 @@ def test_a_mark_counts_for_the_store_that_it_names(segment):
     assert segment.stored("this store") == 4
     assert segment.stored("another") == 0
     assert not segment.is_stored("another")
-    assert segment.waiting() == 1
+    assert segment.marked() == 4
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"bytes":4', b"\x00\xff", b'{"bytes":"4","store":"s"}'])
 def test_a_mark_that_cannot_be_read_says_nothing_is_stored(segment, torn):
     segment.path.with_suffix(".mark").write_bytes(torn)
     assert segment.stored("s") == 0
-    assert segment.waiting() == 2
+    assert segment.marked() == 0
 
 
 def test_marking_a_segment_whose_folder_is_gone_is_no_error(tmp_path):
     Segment(tmp_path / "gone" / "000000000001.jsonl").mark(4, "s")
     assert not (tmp_path / "gone").exists()
-
-
-def test_nothing_waits_in_a_segment_that_its_owner_has_removed(segment):
-    segment.remove()
-    assert segment.waiting() == 0
 
 
 def test_with_a_segment_goes_its_mark(segment):

@@ -12,6 +12,7 @@ from ..reports.formats import as_csv, report_heads, report_json, report_row, rep
 from ..reports.questions import REPORTS, Period, Questions
 from ..settings import Settings
 from ..spool.spool import Spool
+from ..spool.waiting import what_waits
 from .common import Commands, UsageError, add_settings, settings_of, store_of
 
 
@@ -100,7 +101,7 @@ def _say_what_waits(settings: Settings) -> None:
     """Tell of beats that are accepted and not stored yet: no figure here counts them."""
     spool = Spool(settings.spool, settings.store, settings.spool_limit)
     try:
-        waiting = sum(segment.waiting() for segment in spool.segments())
+        waiting = what_waits(spool.folder).beats
     except OSError:
         return
     if waiting:

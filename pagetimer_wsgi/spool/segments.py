@@ -59,14 +59,9 @@ class Segment:
                     yield rest, start
                     rest = b""
 
-    def waiting(self) -> int:
-        """Return how many whole lines no store has yet, as far as the mark knows."""
-        try:
-            with open(self.path, "rb") as stream:
-                stream.seek(self._read_mark().bytes)
-                return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
-        except FileNotFoundError:
-            return 0  # its owner has removed it: it was stored
+    def marked(self) -> int:
+        """Return up to which byte some store has it, as far as the mark knows."""
+        return self._read_mark().bytes
 
     def is_stored(self, store: str) -> bool:
         """Tell whether this very store has every whole line."""
