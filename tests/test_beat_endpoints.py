@@ -1,4 +1,4 @@
-"""``POST prefix/beat``, the client's script, health and metrics, through a whole ``PageTimer``."""
+"""``POST prefix/beat`` and the client's script, through a whole ``PageTimer``."""
 
 from __future__ import annotations
 
@@ -515,51 +515,6 @@ def test_the_script_is_asked_for_by_head_and_by_its_etag(make):
 def test_no_query_keeps_the_script_from_being_served(make, asked):
     answer = get(make(), "/pagetimer.js" + asked)
     assert (answer.status_int, answer.headers["Cache-Control"]) == (200, "no-cache")
-
-
-# --- health and metrics -----------------------------------------------------------------------
-
-
-def test_health_shows_its_state_to_anybody_and_its_figures_to_viewers(make):
-    timer = make(viewers="ada")
-    beat(timer)
-    beat(timer, b"no beat")
-    timer.flush()
-    public = get(timer, "/health")
-    assert public.json == {"state": "ok", "failing": []}
-    assert public.headers["Cache-Control"] == "no-store"
-    seen = get(timer, "/health", {"REMOTE_USER": "ada"}).json
-    assert (seen["accepted"], seen["stored"], seen["refused"]) == (1, 1, 1)
-    assert get(timer, "/health", {"REMOTE_USER": "bob"}).json == public.json
-
-
-@pytest.mark.parametrize(
-    ("header", "status"),
-    [
-        pytest.param("Bearer let-me-see-all-of-it", 200, id="bearer"),
-        pytest.param("Basic eDpsZXQtbWUtc2VlLWFsbC1vZi1pdA==", 200, id="basic"),
-        pytest.param("Bearer another-password", 403, id="another password"),
-        pytest.param("Basic !!!", 403, id="no base64"),
-        pytest.param("Basic \xe9", 403, id="no ASCII"),
-        pytest.param("", 403, id="nothing"),
-    ],
-)
-def test_metrics_are_for_viewers_alone(make, header, status):
-    timer = make(viewer_token="let-me-see-all-of-it")
-    answer = get(timer, "/metrics", {"HTTP_AUTHORIZATION": header})
-    assert answer.status_int == status
-    assert ("pagetimer_accepted_total" in answer.text) == (status == 200)
-
-
-def test_metrics_count_in_prometheus_text(make):
-    timer = make()
-    beat(timer)
-    timer.flush()
-    answer = get(timer, "/metrics", {"pagetimer.viewer": True})
-    assert answer.content_type == "text/plain"
-    assert "# TYPE pagetimer_accepted_total counter\npagetimer_accepted_total 1\n" in answer.text
-    assert "pagetimer_stored_total 1\n" in answer.text
-    assert "pagetimer_failing 0\n" in answer.text
 
 
 def test_whoever_leaves_in_the_middle_of_a_beat_is_no_failure_of_ours():

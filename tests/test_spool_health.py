@@ -2,10 +2,11 @@
 
 import logging
 
+import msgspec
 import pytest
 
 from pagetimer_wsgi.spool import health
-from pagetimer_wsgi.spool.health import Figures, Health, figures_in, inherit
+from pagetimer_wsgi.spool.health import Failure, Figures, Health, figures_in, inherit
 
 
 @pytest.fixture
@@ -24,7 +25,17 @@ def test_figures_of_several_processes_are_summed(folders):
         one.fails(f"part {number}", "why")
         one.save(folder)
     failing = {"part 1": "why", "part 2": "why"}
-    assert figures_in(folders) == Figures(3, 3, 3, 3, 2, failing)
+    found = figures_in(folders)
+    assert found == Figures(3, 3, 3, 3, 2, failing, one.figures.last_error)
+
+
+def test_of_several_processes_errors_the_last_is_told(folders):
+    errors = [Failure(at=2, part="store", text="later"), Failure(at=1, part="spool", text="first")]
+    for folder, error in zip(folders, errors, strict=True):
+        (folder / health.FILE).write_bytes(msgspec.json.encode(Figures(last_error=error)))
+    assert figures_in(folders).last_error == errors[0]
+    assert figures_in(reversed(folders)).last_error == errors[0]
+    assert figures_in([folders[0] / "gone"]).last_error is None
 
 
 def test_what_cannot_be_read_counts_for_nothing(folders):
@@ -41,7 +52,9 @@ def test_a_dead_processs_figures_are_inherited_once_but_not_what_failed(tmp_path
         one.save(folder)
         inherit(tmp_path, folder)
         inherit(tmp_path, folder)
-    assert figures_in([tmp_path, *folders]) == Figures(accepted=10, errors=2)
+    found = figures_in([tmp_path, *folders])
+    assert (found.accepted, found.errors, found.failing) == (10, 2, {})
+    assert found.last_error.text == "it is away"
 
 
 def test_figures_handed_over_are_counted_once(folders):

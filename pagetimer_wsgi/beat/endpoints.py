@@ -1,4 +1,4 @@
-"""``POST prefix/beat``, the client's script, health and metrics."""
+"""``POST prefix/beat``, and the client's script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from webob import Request, Response
-from webob.exc import HTTPForbidden
 
 from ..errors import PageTimerError, Refused, SpoolAway
 from ..events import Beat
@@ -198,51 +197,3 @@ class ScriptEndpoint:
         own = f"v={self._script.version}" in request.query_string.split("&")
         response.cache_control = "public, max-age=31536000, immutable" if own else "no-cache"
         return response
-
-
-class HealthEndpoint:
-    """``GET prefix/health``: the state for anybody, the figures for viewers."""
-
-    def __init__(self, spool: Spool, may_view: Callable[[Environ], bool]) -> None:
-        self._spool = spool
-        self._may_view = may_view
-
-    def __call__(self, request: Request) -> Response:
-        figures = self._spool.figures()
-        answer: dict[str, object] = {
-            "state": "failing" if figures.failing else "ok",
-            "failing": sorted(figures.failing),
-        }
-        if self._may_view(request.environ):
-            answer |= {
-                "accepted": figures.accepted,
-                "stored": figures.stored,
-                "quarantined": figures.quarantined,
-                "refused": figures.refused,
-                "errors": figures.errors,
-                "reasons": figures.failing,
-                "segments": len(self._spool.segments()),
-            }
-        return Response(json_body=answer, cache_control="no-store")
-
-
-class MetricsEndpoint:
-    """``GET prefix/metrics``: the counters in Prometheus' text format 0.0.4, for viewers."""
-
-    def __init__(self, spool: Spool, may_view: Callable[[Environ], bool]) -> None:
-        self._spool = spool
-        self._may_view = may_view
-
-    def __call__(self, request: Request) -> Response:
-        if not self._may_view(request.environ):
-            raise HTTPForbidden("The metrics are for viewers.")
-        figures = self._spool.figures()
-        lines = []
-        for name in ("accepted", "stored", "quarantined", "refused", "errors"):
-            metric = f"pagetimer_{name}_total"
-            lines += [f"# TYPE {metric} counter", f"{metric} {getattr(figures, name)}"]
-        lines += ["# TYPE pagetimer_failing gauge", f"pagetimer_failing {len(figures.failing)}"]
-        text = "\n".join(lines) + "\n"
-        return Response(
-            body=text.encode(), content_type="text/plain", charset="utf-8", cache_control="no-store"
-        )

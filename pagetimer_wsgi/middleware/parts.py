@@ -9,13 +9,8 @@ from urllib.parse import urlsplit
 
 from webob import Request, Response
 
-from ..beat.endpoints import (
-    BeatEndpoint,
-    Door,
-    HealthEndpoint,
-    MetricsEndpoint,
-    ScriptEndpoint,
-)
+from ..beat.endpoints import BeatEndpoint, Door, ScriptEndpoint
+from ..beat.figures import HealthEndpoint, MetricsEndpoint
 from ..beat.older import OlderCalls
 from ..beat.rate import Rates
 from ..beat.sender import Senders

@@ -16,6 +16,16 @@ FILE = "health.json"
 _MINUTE = 60
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """One error of ours."""
+
+    at: int
+    """Milliseconds since 1970 UTC."""
+    part: str
+    """Spool, store, secret, page …"""
+    text: str
+
+
 class Figures(msgspec.Struct):
     """What one process counted, or what several did together."""
 
@@ -26,13 +36,18 @@ class Figures(msgspec.Struct):
     """Calls that were answered with 4xx or 503."""
     errors: int = 0
     failing: dict[str, str] = msgspec.field(default_factory=dict)
-    """What fails now, by part: spool, store, secret, page …"""
+    """What fails now, by part, and why."""
+    last_error: Failure | None = None
+    """Whether or not it works again."""
 
     def add(self, other: Figures) -> None:
         """Add what another process counted."""
         for name in ("accepted", "stored", "quarantined", "refused", "errors"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failing |= other.failing
+        if other.last_error is not None:
+            own = self.last_error or other.last_error
+            self.last_error = max(own, other.last_error, key=lambda failure: failure.at)
 
 
 class Health:
@@ -59,6 +74,7 @@ class Health:
         """Count an error of ours; put it into the log once a minute at the most."""
         with self._lock:
             self.figures.errors += 1
+            self.figures.last_error = Failure(time.time_ns() // 1_000_000, part, message)
             now = time.monotonic()
             silent = now - self._said.get(part, -_MINUTE) < _MINUTE
             if not silent:
@@ -85,7 +101,7 @@ class Health:
         """Leave the figures in a folder for whoever adopts it, and count from 0 again."""
         self.save(folder)
         with self._lock:
-            self.figures = Figures(failing=self.figures.failing)
+            self.figures = Figures(failing=self.figures.failing, last_error=self.figures.last_error)
 
 
 def figures_in(folders: Iterable[Path]) -> Figures:

@@ -49,7 +49,7 @@ class _Rest:
 
     path: Path
     start: int
-    bytes: int
+    size: int
 
     def read(self, most: int) -> bytes:
         """Return whole lines from its start, in ``most`` bytes."""
@@ -69,11 +69,11 @@ def what_waits(spool: Path) -> Waiting:
     beats = counted = beyond = 0
     for rest in (rest for rests in folders for rest in rests):
         room = COUNTED_BYTES - counted
-        lines = rest.read(min(room, rest.bytes))
+        lines = rest.read(min(room, rest.size))
         beats += lines.count(b"\n")
         counted += len(lines)
-        if rest.bytes > room:
-            beyond += rest.bytes - len(lines)
+        if rest.size > room:
+            beyond += rest.size - len(lines)
     came = [moment for moment in map(_received_at, folders) if moment is not None]
     return Waiting(
         beats=beats + round(beyond * beats / counted) if counted else 0,
