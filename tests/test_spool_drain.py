@@ -1,7 +1,5 @@
 """One pass over the spool, into a real SQLite store."""
 
-import base64
-import json
 import os
 import sqlite3
 import subprocess
@@ -67,10 +65,7 @@ class Room:
         return [view.path for view in self.store.page_views(Query())]
 
     def quarantined(self):
-        if not self.quarantine.path.exists():
-            return []
-        rows = map(json.loads, self.quarantine.path.read_bytes().splitlines())
-        return [base64.b64decode(row["line"]) for row in rows]
+        return [row.refused() for row in self.quarantine.rows()]
 
     def appender(self, first, last, **environ):
         return subprocess.Popen(

@@ -5,15 +5,58 @@ from __future__ import annotations
 import base64
 import os
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 
-class Quarantine:
-    """A file of refused lines, one JSON object a line: ``at``, ``reason``, ``line``.
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line that was refused, as it stands in the file: exact, and fit to be edited by people.
 
-    ``line`` is base64, for what was refused may be no text at all.
+    It is ``beat`` where it is a JSON object, ``line`` where it is any other text, and else
+    ``base64``; :func:`row_of` chooses.
+    """
+
+    at: int
+    """When it was put there, in milliseconds since 1970 UTC."""
+    reason: str
+    beat: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    line: str | msgspec.UnsetType = msgspec.UNSET
+    base64: str | msgspec.UnsetType = msgspec.UNSET
+
+    def refused(self) -> bytes:
+        """Return the line that was refused, byte for byte.
+
+        :raises ValueError: if the row has none, or no base64 where it says so
+        """
+        if self.beat is not msgspec.UNSET:
+            return bytes(self.beat)
+        if self.line is not msgspec.UNSET:
+            return self.line.encode()
+        if self.base64 is not msgspec.UNSET:
+            return base64.b64decode(self.base64, validate=True)
+        raise ValueError("one of `beat`, `line` and `base64` is needed")
+
+
+def row_of(line: bytes, reason: str, at: int) -> Row:
+    """Return the row that keeps a refused line."""
+    if line[:1] == b"{" and line[-1:] == b"}":  # JSON around which nothing is to be kept
+        try:
+            msgspec.json.decode(line)
+            return Row(at, reason, beat=msgspec.Raw(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+    try:
+        return Row(at, reason, line=line.decode())
+    except UnicodeDecodeError:
+        return Row(at, reason, base64=base64.b64encode(line).decode())
+
+
+class Quarantine:
+    """A file of refused lines, one JSON object a line: ``at``, ``reason`` and the line itself.
+
+    Whoever reads or writes it drains alone on this host.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,18 +68,65 @@ class Quarantine:
         :raises OSError: if they could not be made durable
         """
         at = int(time.time() * 1000)
-        data = b"".join(
-            msgspec.json.encode(
-                {"at": at, "reason": reason, "line": base64.b64encode(line).decode()}
-            )
-            + b"\n"
-            for line, reason in refused
-        )
+        rows = (row_of(line, reason, at) for line, reason in refused)
         os.makedirs(self.path.parent, mode=0o700, exist_ok=True)
         with open(self.path, "ab", opener=_private) as stream:
-            stream.write(data)
+            stream.write(b"".join(map(_written, rows)))
             stream.flush()
             os.fsync(stream.fileno())
+
+    def rows(self) -> Iterator[Row | bytes]:
+        """Yield what lies there; as bytes what is no row (somebody's edit, a torn write).
+
+        :raises OSError: if it cannot be read
+        """
+        try:
+            with open(self.path, "rb") as stream:
+                for written in stream:
+                    if written.strip():
+                        yield _read(written)
+        except FileNotFoundError:
+            return
+
+    def replace(self, rows: Iterable[Row | bytes]) -> None:
+        """Let these be what lies there, all or nothing; without any the file goes.
+
+        :raises OSError: if they could not be made durable; what lay there stays
+        """
+        draft = self.path.with_suffix(".draft")
+        with open(draft, "wb", opener=_private) as stream:
+            stream.writelines(map(_written, rows))
+            stream.flush()
+            os.fsync(stream.fileno())
+        if draft.stat().st_size:
+            draft.replace(self.path)
+        else:
+            self.path.unlink()
+            draft.unlink()
+        _sync(self.path.parent)
+
+
+def _written(row: Row | bytes) -> bytes:
+    if isinstance(row, bytes):
+        return row.rstrip(b"\n") + b"\n"
+    return msgspec.json.encode(row) + b"\n"
+
+
+def _read(written: bytes) -> Row | bytes:
+    try:
+        row = msgspec.json.decode(written, type=Row)
+        row.refused()
+    except (ValueError, msgspec.DecodeError):
+        return written
+    return row
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _private(path: str, flags: int) -> int:
