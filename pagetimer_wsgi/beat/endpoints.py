@@ -170,8 +170,17 @@ class BeatEndpoint:
                 route=_route(token, claim.path),
                 referrer=door.cut(claim.referrer) if claim.referrer else None,
                 words=claim.words,
-                **times._asdict(),
-                **sender._asdict(),
+                view_id=times.view_id,
+                age=times.age,
+                visible_ms=times.visible_ms,
+                engaged_ms=times.engaged_ms,
+                capped=times.capped,
+                client_started_at=times.client_started_at,
+                username=sender.username,
+                session_key=sender.session_key,
+                visitor=sender.visitor,
+                ip_address=sender.ip_address,
+                agent=sender.agent,
             )
         )
         return headers

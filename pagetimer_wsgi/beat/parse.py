@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from typing import NamedTuple, cast, get_args
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from ..errors import Refused
 from ..events import STRAY, Why
@@ -57,10 +57,8 @@ def parse_beat(body: bytes) -> Claim:
     :raises Refused: 400 with the reason, if it is no beat
     """
     try:
-        fields = dict(
-            parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=64)
-        )
-    except ValueError as error:  # UnicodeDecodeError is one
+        fields = read_form(body)
+    except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not urlencoded UTF-8: {error}") from error
     view_id = _required(fields, "v", "the view id")
     if not _VIEW_ID.fullmatch(view_id):
@@ -68,19 +66,35 @@ def parse_beat(body: bytes) -> Claim:
     path = checked(_required(fields, "p", "the path"), "p")
     if not path.startswith("/"):
         raise Refused(400, "p: the path must begin with /")
-    why = fields.get("w")
+    engaged, why, referrer, words = map(fields.get, "ewrl")
     return Claim(
-        view_id=view_id,
-        seq=_number(_required(fields, "n", "the beat's number"), "n"),
-        visible_ms=_number(_required(fields, "t", "the visible time"), "t"),
-        engaged_ms=_number(fields["e"], "e") if fields.get("e") else None,
-        path=path,
-        moment=_number(_required(fields, "d", "the client's moment"), "d"),
-        why=cast(Why, why) if why in _WHY else None,
-        referrer=checked(fields["r"], "r") if fields.get("r") else None,
-        words=_number(fields["l"], "l") if fields.get("l") else None,
-        token=fields.get("k") or None,
+        view_id,
+        _number(_required(fields, "n", "the beat's number"), "n"),
+        _number(_required(fields, "t", "the visible time"), "t"),
+        _number(engaged, "e") if engaged else None,
+        path,
+        _number(_required(fields, "d", "the client's moment"), "d"),
+        cast(Why, why) if why in _WHY else None,
+        checked(referrer, "r") if referrer else None,
+        _number(words, "l") if words else None,
+        fields.get("k") or None,
     )
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """Return an urlencoded form's fields, the last of each name (WHATWG URL, 5.1).
+
+    ``parse_qsl`` takes three times as long. Names are read as they stand: ours need no encoding.
+
+    :raises UnicodeDecodeError: if it is not UTF-8
+    """
+    fields = {}
+    for field in body.decode().split("&"):
+        name, _, value = field.partition("=")
+        if "%" in value or "+" in value:
+            value = unquote_to_bytes(value.replace("+", " ")).decode()
+        fields[name] = value
+    return fields
 
 
 def believe(claim: Claim, received_at: int, token_made_at: int | None) -> Times:
@@ -119,13 +133,15 @@ def checked(text: str, field: str) -> str:
 
     :raises Refused: 400, if it has any
     """
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise Refused(400, f"{field}: control characters and lone surrogates are not taken")
     return text
 
 
 def cut_path(path: str, query_parameters: tuple[str, ...], fragments: bool) -> str:
     """Return a path or address with as much of its query and fragment as is to be kept."""
+    if "?" not in path and "#" not in path:
+        return path[:MAX_TEXT]
     path, _, fragment = path.partition("#")
     path, _, query = path.partition("?")
     if "*" not in query_parameters:
@@ -137,12 +153,15 @@ def cut_path(path: str, query_parameters: tuple[str, ...], fragments: bool) -> s
 
 
 def _required(fields: dict[str, str], name: str, what: str) -> str:
-    if not fields.get(name):
+    value = fields.get(name)
+    if not value:
         raise Refused(400, f"{name}: {what} is missing")
-    return fields[name]
+    return value
 
 
 def _number(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 16 or int(text) > _MAX_NUMBER:
-        raise Refused(400, f"{field}: a whole number from 0 to 2^53 is needed")
-    return int(text)
+    if len(text) <= 16 and text.isascii() and text.isdigit():
+        number = int(text)
+        if number <= _MAX_NUMBER:
+            return number
+    raise Refused(400, f"{field}: a whole number from 0 to 2^53 is needed")

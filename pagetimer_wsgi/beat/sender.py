@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -42,8 +43,8 @@ class Senders:
     ip: str
     trusted_proxies: int
     privacy_signals: str
-    measures_path: Callable[[str], bool]
-    """plain path -> whether it is one to measure."""
+    measures_path: Callable[[str], bool] | None
+    """plain path -> whether it is one to measure; None for all."""
     exclude_users: Collection[str]
     exclude_ips: Networks
     cookie_path: Callable[[Environ], str]
@@ -79,10 +80,15 @@ class Senders:
 
         :param path: as it is kept, percent-encoded
         """
-        plain = unquote(path.partition("?")[0].partition("#")[0])
-        if not self.measures_path(plain) or user in self.exclude_users:
+        if user in self.exclude_users:
             return False
-        return address is None or not any(address in network for network in self.exclude_ips)
+        if self.measures_path is not None:
+            plain = unquote(path.partition("?")[0].partition("#")[0])
+            if not self.measures_path(plain):
+                return False
+        if not self.exclude_ips or address is None:
+            return True
+        return not any(address in network for network in self.exclude_ips)
 
     def wants_privacy(self, environ: Environ) -> bool:
         """Tell whether the browser asks not to be followed (Sec-GPC, DNT), and we heed it."""
@@ -96,7 +102,7 @@ class Senders:
 
         :param named: the user and the session's keyed hash, see :func:`name_pair`
         """
-        agent = clean(native(environ.get("HTTP_USER_AGENT", "")), _MAX_TEXT)
+        agent = _agent(environ.get("HTTP_USER_AGENT", ""))
         if self.wants_privacy(environ):
             return Sender(agent=agent), []
         address = self.address(environ)
@@ -148,7 +154,14 @@ def clean(text: str | None, most: int) -> str | None:
     """Return a text from a header or an application as it can be kept; None for an empty one."""
     if not text:
         return None
+    if text.isprintable():
+        return text[:most]
     return _UNCLEAN.sub("", text.encode("utf-8", "replace").decode())[:most] or None
+
+
+@lru_cache(256)
+def _agent(header: str) -> str | None:
+    return clean(native(header), _MAX_TEXT)
 
 
 def _host(url: str) -> str | None:

@@ -126,7 +126,7 @@ class Parts:
             ip=settings.ip,
             trusted_proxies=settings.trusted_proxies,
             privacy_signals=settings.privacy_signals,
-            measures_path=self._measures,
+            measures_path=self._measures if settings.include or settings.exclude else None,
             exclude_users=settings.exclude_users,
             exclude_ips=settings.exclude_ips,
             cookie_path=lambda environ: urlsplit(self.tags.base(environ)).path,

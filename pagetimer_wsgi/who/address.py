@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_LONGEST = 64  # characters; longer texts are no addresses, and are not remembered
+_REMEMBERED = 1024  # who sends a beat has mostly just sent one
 
 
 def client_address(environ: dict[str, Any], trusted_proxies: int) -> Address | None:
@@ -19,9 +22,10 @@ def client_address(environ: dict[str, Any], trusted_proxies: int) -> Address | N
         forwarded = [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         if len(forwarded) >= trusted_proxies:
             text = forwarded[-trusted_proxies]
-    return _parse(text)
+    return _parse(text[:_LONGEST])
 
 
+@lru_cache(_REMEMBERED)
 def kept_address(address: Address | None, how: str) -> str | None:
     """Return as much of an address as the option ``ip`` says: truncated, full or none.
 
@@ -35,6 +39,7 @@ def kept_address(address: Address | None, how: str) -> str | None:
     return str(ipaddress.ip_network(f"{address}/{bits}", strict=False).network_address)
 
 
+@lru_cache(_REMEMBERED)
 def _parse(text: str) -> Address | None:
     if text.startswith("["):  # [2001:db8::1]:443
         text = text[1:].partition("]")[0]
