@@ -42,7 +42,9 @@ def _uwsgi(*arguments: str) -> Callable[[int], Sequence[str]]:
         require(_UWSGI.exists(), "uWSGI is not installed")
         where = [f"--virtualenv={sys.prefix}", "--module=site_of_faults:application"]
         bind = f"--http-socket=127.0.0.1:{port}"
-        return [str(_UWSGI), bind, "--master", "--die-on-term", "--need-app", *where, *arguments]
+        # Where workers die often, its master sleeps, and does not wake to end with them.
+        bears = ("--forkbomb-delay=0", "--no-orphans", "--die-on-term", "--need-app")
+        return [str(_UWSGI), bind, "--master", "--disable-logging", *bears, *where, *arguments]
 
     return command
 

@@ -14,6 +14,18 @@ BEATS = 8
 """Beats of one page view."""
 
 
+def ask(port: int, path: str = "/", timeout: float = 10.0) -> int:
+    """Ask for a page, and return the answer's status; errors as :func:`post` raises them."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
 def post(port: int, body: bytes, timeout: float = 10.0, path: str = "/_pagetimer/beat") -> int:
     """Post a body, and return the answer's status.
 
