@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from browser import require
 from servers import stop
@@ -21,7 +24,13 @@ from wsgi_servers import free_port
 from .load import Pulse
 
 _SITE = Path(__file__).with_name("site.py")
+_VIEWER = "the-password-of-the-viewers"
 _UWSGI = Path(sys.executable).with_name("uwsgi")
+
+# Of capabilities(7) nothing is left: root is an ordinary user who owns its files.
+_WITHOUT_PRIVILEGES = (
+    ("setpriv", "--inh-caps=-all", "--bounding-set=-all") if os.geteuid() == 0 else ()
+)
 
 
 def _module(name: str, *arguments: str) -> Callable[[int], Sequence[str]]:
@@ -53,6 +62,8 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
     "gunicorn-sync": _gunicorn("--workers=3"),
     "gunicorn-gthread": _gunicorn("--workers=3", "--worker-class=gthread", "--threads=4"),
     "gunicorn-gevent": _gunicorn("--workers=3", "--worker-class=gevent"),
+    "gunicorn-alone": _gunicorn("--workers=1"),
+    "gunicorn-eight": _gunicorn("--workers=8"),
     "gunicorn-preload": _gunicorn("--workers=3", "--preload"),
     "uwsgi": _uwsgi("--processes=3", "--enable-threads"),
     "uwsgi-without-threads": _uwsgi("--processes=2"),
@@ -101,6 +112,29 @@ class Host:
         with contextlib.suppress(ProcessLookupError):
             os.kill(workers[0 if self.name == "granian" else which % len(workers)], signal.SIGKILL)
 
+    def health(self) -> dict[str, Any]:
+        """Return what it says of how it goes, as viewers are told."""
+        address = f"http://127.0.0.1:{self.port}/_pagetimer/health"
+        headers = {"Authorization": f"Bearer {_VIEWER}"}
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
+            said: dict[str, Any] = json.load(answer)
+        return said
+
+    def says(self, part: str, words: str, timeout: float = 20.0) -> str:
+        """Return the reason for which a part fails, once health gives one with these words."""
+        end = time.monotonic() + timeout
+        while words not in (reason := self.health()["reasons"].get(part, "")):
+            assert time.monotonic() < end, f"{part} never said {words!r}: {self.health()}"
+            time.sleep(0.1)
+        return reason
+
+    def recovers(self, timeout: float = 30.0) -> None:
+        """Return once nothing fails any longer."""
+        end = time.monotonic() + timeout
+        while failing := self.health()["reasons"]:
+            assert time.monotonic() < end, f"it still fails: {failing}"
+            time.sleep(0.1)
+
     def log(self) -> str:
         """Return what it wrote to its standard output and error."""
         return (self.folder / "log").read_text(errors="replace")
@@ -113,18 +147,26 @@ def hosting(
     *,
     store: str | None = None,
     environment: Mapping[str, str] | None = None,
+    unprivileged: bool = False,
+    site: Path = _SITE,
 ) -> Iterator[Host]:
     """Serve the site by the server of this name, until the block ends.
 
     :param folder: a folder for it; a second host on the same one goes on with the first's data
     :param store: the URL of its store; default: SQLite in its data
     :param environment: more of it, ``PAGETIMER_…`` options above all
+    :param unprivileged: whether the modes of files count for it, though it be root's
+    :param site: the module that it serves, if another one than ``site.py``
     """
     port = free_port()
-    command = COMMANDS[name](port)
-    shutil.copy(_SITE, folder / "site_of_faults.py")
+    command = [*(_WITHOUT_PRIVILEGES if unprivileged else ()), *COMMANDS[name](port)]
+    shutil.copy(site, folder / "site_of_faults.py")
     data = folder / "data"
-    options = {"PAGETIMER_DATA": str(data), "PAGETIMER_SECRET": "the-secret-of-the-fault-tests"}
+    options = {
+        "PAGETIMER_DATA": str(data),
+        "PAGETIMER_SECRET": "the-secret-of-the-fault-tests",
+        "PAGETIMER_VIEWER_TOKEN": _VIEWER,
+    }
     if store:
         options["PAGETIMER_STORE"] = store
     inherited = {key: value for key, value in os.environ.items() if "PAGETIMER_" not in key}

@@ -102,6 +102,7 @@ class Pulse:
 
     :param times: seconds that each answer took
     :param statuses: what was answered; ``None``: nothing
+    :param bodies: the different pages that came
     """
 
     port: int
@@ -109,6 +110,7 @@ class Pulse:
     pause: float = 0.01
     times: list[float] = field(default_factory=list)
     statuses: set[int | None] = field(default_factory=set)
+    bodies: set[bytes] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Pulse:
@@ -132,7 +134,7 @@ class Pulse:
             try:
                 connection.request("GET", self.path)
                 response = connection.getresponse()
-                response.read()
+                self.bodies.add(response.read())
                 self.statuses.add(response.status)
             except (OSError, http.client.HTTPException):
                 self.statuses.add(None)
