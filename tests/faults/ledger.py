@@ -8,11 +8,11 @@ import threading
 import time
 import urllib.parse
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pagetimer_wsgi.events import KeptBeat, PageView
-from pagetimer_wsgi.stores.base import open_store
+from pagetimer_wsgi.stores.base import Store, open_store
 from pagetimer_wsgi.stores.query import Query
 
 ALL = Query(kinds=("page", "log", "ping"))
@@ -93,44 +93,51 @@ class Ledger:
         """How many beats were accepted so far."""
         return len(self._accepted)
 
-    def compare(self, url: str, timeout: float = 30.0) -> Counts:
+    def compare(self, url: str, *more: str, timeout: float = 30.0) -> Counts:
         """Wait until all that was accepted is in the store, and count what became of each beat.
 
         :param url: the store's
+        :param more: of stores that were in its place before: what lies in one lies in it
         :param timeout: seconds
         """
-        store = open_store(url, migrate=False)
         end = time.monotonic() + timeout
-        with contextlib.closing(store):
+        with contextlib.ExitStack() as stack:
+            stores = [
+                stack.enter_context(contextlib.closing(open_store(each, migrate=False)))
+                for each in (url, *more)
+            ]
             while True:
-                counts = self._count(list(store.beats(ALL)), list(store.page_views(ALL)))
+                counts = self._count([_kept(store) for store in stores])
                 if (counts.missing == 0 and counts.wrong == 0) or time.monotonic() > end:
                     self.counts = counts
                     return counts
                 time.sleep(0.3)
 
-    def hold(self, url: str, timeout: float = 30.0, *, refusals: bool = False) -> None:
+    def hold(self, url: str, *more: str, timeout: float = 30.0, refusals: bool = False) -> None:
         """Hold that what was accepted is stored, once, and nothing else that was never sent.
 
         :param refusals: whether 503 is an answer that this fault may get
         """
-        counts = self.compare(url, timeout)
+        counts = self.compare(url, *more, timeout=timeout)
         assert (counts.missing, counts.twice, counts.strange, counts.wrong) == (0, 0, 0, 0), counts
         assert counts.accepted > 0, "a fault that nothing was accepted under shows nothing"
         assert set(self.answers) <= {204, None, *((503,) if refusals else ())}, self.answers
 
-    def _count(self, kept: list[KeptBeat], views: list[PageView]) -> Counts:
+    def _count(self, stores: list[tuple[list[KeptBeat], list[PageView]]]) -> Counts:
         with self._lock:
             sent, accepted = set(self._sent), set(self._accepted)
-        keys = Counter((beat.view_id, beat.seq) for beat in kept)
-        ids = Counter(view.view_id for view in views)
         told = {(beat.view_id, beat.seq): beat.visible_ms for beat in sent}
+        keys = [Counter((beat.view_id, beat.seq) for beat in kept) for kept, _ in stores]
+        ids = [Counter(view.view_id for view in views) for _, views in stores]
+        kept = [row for rows, _ in stores for row in rows]
+        views = [view for _, rows in stores for view in rows]
+        stored = set().union(*keys)
         return Counts(
             sent=len(sent),
             accepted=len(accepted),
-            stored=len(keys),
-            twice=sum(keys.values()) - len(keys) + sum(ids.values()) - len(ids),
-            missing=sum((beat.view_id, beat.seq) not in keys for beat in accepted),
+            stored=len(stored),
+            twice=sum(counter.total() - len(counter) for counter in (*keys, *ids)),
+            missing=sum((beat.view_id, beat.seq) not in stored for beat in accepted),
             strange=sum(told.get((row.view_id, row.seq), -1) != row.visible_ms for row in kept),
             wrong=sum(1 for _ in self._wrong(sent, accepted, views)),
         )
@@ -140,7 +147,7 @@ class Ledger:
     ) -> Iterator[str]:
         """Yield each page view whose total is not between the largest accepted and sent."""
         most, least = greatest(sent), greatest(accepted)
-        there = {view.view_id: view.visible_ms for view in views}
+        there = greatest(views)
         for view_id in most.keys() | there.keys():
             total = there.get(view_id)
             if total is None:
@@ -150,9 +157,13 @@ class Ledger:
                 yield view_id
 
 
-def greatest(beats: set[SentBeat]) -> dict[str, int]:
-    """Return the greatest total that was told of each page view."""
+def greatest(rows: Iterable[SentBeat | PageView]) -> dict[str, int]:
+    """Return the greatest total that these tell of each page view."""
     totals: dict[str, int] = defaultdict(int)
-    for beat in beats:
-        totals[beat.view_id] = max(totals[beat.view_id], beat.visible_ms)
+    for row in rows:
+        totals[row.view_id] = max(totals[row.view_id], row.visible_ms or 0)
     return totals
+
+
+def _kept(store: Store) -> tuple[list[KeptBeat], list[PageView]]:
+    return list(store.beats(ALL)), list(store.page_views(ALL))
