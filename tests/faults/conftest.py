@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,18 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     found = Ledger(request.node.name.removeprefix("test_").replace("_", " "))
     yield found
     _ledgers.append(found)
+
+
+@pytest.fixture(params=["sqlite"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of each kind."""
+    return f"sqlite:///{tmp_path}/first.db"
+
+
+@pytest.fixture
+def another_store_url(store_url: str, tmp_path: Path) -> str:
+    """The URL of a second one of that kind."""
+    return f"sqlite:///{tmp_path}/second.db"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
