@@ -1,6 +1,7 @@
 """What every test may ask for by name."""
 
 from browser import chromium, devtools
+from databases import own_postgresql, postgresql
 from servers import gunicorn
 
-__all__ = ["chromium", "devtools", "gunicorn"]
+__all__ = ["chromium", "devtools", "gunicorn", "own_postgresql", "postgresql"]
