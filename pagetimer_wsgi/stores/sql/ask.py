@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,56 +9,110 @@ from sqlalchemy import ColumnElement, Row, Select, func, literal, select, tuple_
 
 from ...events import KeptBeat, PageView
 from ..query import Query
-from .bulk import Parameters, bound_ids, row_id, rows
-from .connect import Database
-from .rows import BEATS, KINDS, PAGE_VIEWS, Unfit, beat_of, check, identifier, page_view_of
+from .bulk import Parameters
+from .database import Database
+from .rows import (
+    BEATS,
+    KINDS,
+    PAGE_VIEWS,
+    VIEW_ID,
+    Unfit,
+    beat_of,
+    check,
+    identifier,
+    page_view_of,
+)
 from .schema import agent, beat, page, page_view, person, session
 
 PAGE = 1_000
 """Rows that are read at once. No transaction stays open while the caller works on them."""
 _VIEWS_OF_BEATS = 200
 
-_KEYS = select(page_view.c.view_id, page_view.c.started_at)
-_THESE = select(row_id).select_from(rows)
-_BEATS_OF_THESE = BEATS.where(beat.c.view_id.in_(_THESE)).order_by(beat.c.view_id, beat.c.seq)
+_KEYS = select(VIEW_ID, page_view.c.started_at)
 
 
-def page_views(database: Database, query: Query) -> Iterator[PageView]:
-    """Yield the page views that the query means, in its order."""
-    return map(page_view_of, _rows(database, PAGE_VIEWS, query))
+class Asking:
+    """How one database is asked."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._given = database.bulk.given(page_view.c.view_id)
+        self._these = select(*self._given.values).select_from(self._given.source)
+        self._beats = BEATS.where(beat.c.view_id.in_(self._these)).order_by(
+            beat.c.view_id, beat.c.seq
+        )
 
-def beats(database: Database, query: Query) -> Iterator[KeptBeat]:
-    """Yield the beats of these page views, by view id and seq.
+    def page_views(self, query: Query) -> Iterator[PageView]:
+        """Yield the page views that the query means, in its order."""
+        return map(page_view_of, self._rows(PAGE_VIEWS, query))
 
-    The ids of all these page views are in memory meanwhile, about 100 bytes each.
-    """
-    ids = sorted(row.view_id.hex() for row in _rows(database, _KEYS, query))
-    for first in range(0, len(ids), _VIEWS_OF_BEATS):
-        these = bound_ids(ids[first : first + _VIEWS_OF_BEATS])
-        yield from map(beat_of, _read(database, _BEATS_OF_THESE, these))
+    def beats(self, query: Query) -> Iterator[KeptBeat]:
+        """Yield the beats of these page views, by view id and seq.
 
+        The ids of all these page views are in memory meanwhile, about 100 bytes each.
+        """
+        ids = sorted(row.view_id for row in self._rows(_KEYS, query))
+        for first in range(0, len(ids), _VIEWS_OF_BEATS):
+            these = [(view_id,) for view_id in ids[first : first + _VIEWS_OF_BEATS]]
+            yield from map(beat_of, self._read(self._beats, self._given.bound(these)))
 
-def _rows(database: Database, columns: Select[Any], query: Query) -> Iterator[Row[Any]]:
-    try:
-        statement, parameters = _selected(columns, query)
-    except Unfit:  # no page view has such a text
-        return
-    after = query.after and (query.after[0], identifier(query.after[1]))
-    left = query.limit
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        found = _read(database, _page(statement, query, after).limit(size), parameters)
-        yield from found
-        if len(found) < size:
+    def _rows(self, columns: Select[Any], query: Query) -> Iterator[Row[Any]]:
+        try:
+            statement, parameters = self._selected(columns, query)
+        except Unfit:  # no page view has such a text
             return
-        after = (found[-1].started_at, found[-1].view_id)
-        left = left and left - size
+        after = query.after and (query.after[0], identifier(query.after[1]))
+        left = query.limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            found = self._read(_page(statement, query, after).limit(size), parameters)
+            yield from found
+            if len(found) < size:
+                return
+            after = (found[-1].started_at, identifier(found[-1].view_id))
+            left = left and left - size
 
+    def _read(self, statement: Select[Any], bound: Parameters) -> Sequence[Row[Any]]:
+        with self._database.reading() as connection:
+            return [] if connection is None else connection.execute(statement, bound).all()
 
-def _read(database: Database, statement: Select[Any], bound: Parameters) -> Sequence[Row[Any]]:
-    with database.reading() as connection:
-        return [] if connection is None else connection.execute(statement, bound).all()
+    def _selected(self, statement: Select[Any], query: Query) -> tuple[Select[Any], Parameters]:
+        check((query.site, query.path, query.user, query.session))
+        if query.started_from is not None:
+            statement = statement.where(page_view.c.started_at >= _number(query.started_from))
+        if query.started_to is not None:
+            statement = statement.where(page_view.c.started_at < _number(query.started_to))
+        if query.kinds:
+            kinds = [KINDS[kind] for kind in query.kinds]
+            statement = statement.where(page_view.c.kind.in_(kinds))
+        for condition in self._by_shared(query):
+            statement = statement.where(condition)
+        if not query.view_ids:
+            return statement, {}
+        known = [(view_id,) for view_id in query.view_ids if _is_identifier(view_id)]
+        statement = statement.where(page_view.c.view_id.in_(self._these))
+        return statement, self._given.bound(known)
+
+    def _by_shared(self, query: Query) -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions on what stands in tables of its own."""
+        if query.site is not None:
+            yield page_view.c.site_seq.is_not(None)
+            yield _in(page_view.c.page_id, page.c.page_id, page.c.site == query.site)
+        if query.path is not None:
+            path = self._matches(page.c.path, query.path)
+            yield _in(page_view.c.page_id, page.c.page_id, path)
+        if query.user is not None:
+            yield _in(page_view.c.person_id, person.c.person_id, person.c.username == query.user)
+        if query.session is not None:
+            key = identifier(query.session)
+            yield _in(page_view.c.session_id, session.c.session_id, session.c.session_key == key)
+        if query.bots is not None:
+            is_bot = _in(page_view.c.agent_id, agent.c.agent_id, agent.c.bot == 1)
+            # Who sends no agent text is not known to be a bot.
+            yield func.coalesce(is_bot, False).is_(query.bots)
+
+    def _matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        return self._database.bulk.matches(text, pattern) if "*" in pattern else text == pattern
 
 
 def _page(statement: Select[Any], query: Query, after: tuple[int, bytes] | None) -> Select[Any]:
@@ -72,52 +125,10 @@ def _page(statement: Select[Any], query: Query, after: tuple[int, bytes] | None)
     return statement.order_by(*(part.desc() if query.newest_first else part for part in key))
 
 
-def _selected(statement: Select[Any], query: Query) -> tuple[Select[Any], Parameters]:
-    check((query.site, query.path, query.user, query.session))
-    if query.started_from is not None:
-        statement = statement.where(page_view.c.started_at >= _number(query.started_from))
-    if query.started_to is not None:
-        statement = statement.where(page_view.c.started_at < _number(query.started_to))
-    if query.kinds:
-        statement = statement.where(page_view.c.kind.in_([KINDS[kind] for kind in query.kinds]))
-    for condition in _by_shared(query):
-        statement = statement.where(condition)
-    if not query.view_ids:
-        return statement, {}
-    known = [view_id for view_id in query.view_ids if _is_identifier(view_id)]
-    return statement.where(page_view.c.view_id.in_(_THESE)), bound_ids(known)
-
-
-def _by_shared(query: Query) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions on what stands in tables of its own."""
-    if query.site is not None:
-        yield page_view.c.site_seq.is_not(None)
-        yield _in(page_view.c.page_id, page.c.page_id, page.c.site == query.site)
-    if query.path is not None:
-        yield _in(page_view.c.page_id, page.c.page_id, _matches(page.c.path, query.path))
-    if query.user is not None:
-        yield _in(page_view.c.person_id, person.c.person_id, person.c.username == query.user)
-    if query.session is not None:
-        key = identifier(query.session)
-        yield _in(page_view.c.session_id, session.c.session_id, session.c.session_key == key)
-    if query.bots is not None:
-        is_bot = _in(page_view.c.agent_id, agent.c.agent_id, agent.c.bot == 1)
-        # Who sends no agent text is not known to be a bot.
-        yield func.coalesce(is_bot, False).is_(query.bots)
-
-
 def _in(
     number: ColumnElement[int], numbers: ColumnElement[int], condition: ColumnElement[bool]
 ) -> ColumnElement[bool]:
     return number.in_(select(numbers).where(condition))
-
-
-def _matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
-    """Compare by code point; only ``*`` stands for anything (LIKE would take a for A)."""
-    if "*" not in pattern:
-        return text == pattern
-    exact = re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", pattern))
-    return text.op("GLOB", is_comparison=True)(exact)
 
 
 def _number(value: int) -> int:

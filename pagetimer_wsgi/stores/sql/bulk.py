@@ -1,4 +1,4 @@
-"""Many rows in one statement: one JSON text (``json_each``), and one blob of all their ids.
+"""What each kind of database does its own way with many rows: all of them in one statement.
 
 Never as many parameter sets: the driver would hand the interpreter's lock to the host's threads
 at each of them.
@@ -6,67 +6,68 @@ at each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    LargeBinary,
-    Select,
-    Table,
-    bindparam,
-    func,
-    literal_column,
-    select,
-)
-from sqlalchemy.dialects.sqlite import Insert, insert
-
-from .rows import identifier
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, SelectBase, Table
+from sqlalchemy.exc import DBAPIError
 
 Parameters = dict[str, Any]
-
-rows = func.json_each(bindparam("rows")).table_valued("key", "value")
-"""The rows: one JSON list, bound as ``rows``."""
-row_id = func.substr(bindparam("ids", type_=LargeBinary), rows.c.key * 16 + 1, 16)
-"""The row's 16 bytes, cut from all rows' ids, which are bound as ``ids``."""
+Rows = Sequence[Sequence[Any]]
+"""Values in the order of some columns; ids as 32 hex digits."""
 
 
-def field(place: int) -> ColumnElement[Any]:
-    """Return what stands at this place of a row that is a list itself."""
-    value: ColumnElement[Any] = func.json_extract(rows.c.value, literal_column(f"'$[{place}]'"))
-    return value
+class Given(ABC):
+    """Rows that a statement is given with its parameters, as a table that it can ask.
 
-
-def bound(values: Iterable[object]) -> Parameters:
-    """Return the parameters that make these the statement's rows."""
-    return {"rows": msgspec.json.encode(list(values)).decode()}
-
-
-def bound_ids(ids: Sequence[str], values: Iterable[object] | None = None) -> Parameters:
-    """Return the parameters for rows with an id each, and what else they have.
-
-    :raises Unfit: if one is not 32 hex digits
+    :param source: the table
+    :param values: what stands in it, a column each
+    :param place: the row's place among those that were given, from 0
     """
-    cut = b"".join(map(identifier, ids))
-    return bound([0] * len(ids) if values is None else values) | {"ids": cut}
+
+    source: FromClause
+    values: Sequence[ColumnElement[Any]]
+    place: ColumnElement[int]
+
+    @abstractmethod
+    def bound(self, rows: Rows) -> Parameters:
+        """Return the parameters that make these the rows.
+
+        :raises Unfit: if an id is not 32 hex digits
+        """
 
 
-def inserts(table: Table, **values: ColumnElement[Any]) -> Insert:
-    """Return the statement that inserts, from each row, these values."""
-    # SQLite's grammar wants a condition between SELECT and ON CONFLICT.
-    new = select(*values.values()).select_from(rows).where(literal_column("1") == 1)
-    return insert(table).from_select(list(values), new)
+class Bulk(ABC):
+    """One kind of database's way with many rows."""
 
+    @abstractmethod
+    def given(self, *columns: Column[Any]) -> Given:
+        """Return a table of given rows, whose values are as those of these columns.
 
-def puts(table: Table, **values: ColumnElement[Any]) -> Insert:
-    """Return the statement that makes these values the table's rows, new or in place of others."""
-    statement = inserts(table, **values)
-    key = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in values if name not in key}
-    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+        At most one of the columns holds ids, and that is the first.
+        """
 
+    @abstractmethod
+    def insert(self, table: Table) -> Any:
+        """Return the dialect's insert, which knows ``on_conflict_…``."""
 
-def finds(table: Table, *wanted: ColumnElement[Any], same: ColumnElement[bool]) -> Select[Any]:
-    """Return the statement that asks which rows are in the table already."""
-    return select(*wanted).select_from(rows.join(table, same))
+    @abstractmethod
+    def read(self, connection: Connection, found: SelectBase, bound: Parameters) -> Rows:
+        """Return the rows that a statement finds, without a turn of the host's threads at each."""
+
+    @abstractmethod
+    def put(self, connection: Connection, table: Table, new: Rows, changed: Rows) -> None:
+        """Make these the table's rows, in the order of its columns.
+
+        :param new: rows whose keys are not there yet
+        :param changed: rows in place of those that have their keys
+        """
+
+    @abstractmethod
+    def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """Compare by code point, where ``*`` in the pattern stands for anything."""
+
+    @abstractmethod
+    def is_about_rows(self, error: DBAPIError) -> bool:
+        """Tell whether the database refuses what it was given, and might take something else."""

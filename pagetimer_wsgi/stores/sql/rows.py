@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, select
 
 from ...events import KeptBeat, PageView
-from .schema import agent, beat, page, page_view, person, referrer, session
+from .schema import Hex, agent, beat, page, page_view, person, referrer, session
 
 KINDS = {"page": 0, "log": 1, "ping": 2}
 ENDED = {"at least": 0, "exact": 1}
@@ -19,54 +19,56 @@ _ENDED = {number: word for word, number in ENDED.items()}
 _WHYS = {number: word for word, number in WHYS.items()}
 
 _FIELDS = PageView.__struct_fields__
-_ELSEWHERE = {
+VIEW_ID = Hex(page_view.c.view_id).label("view_id")
+_OTHERWISE: dict[str, ColumnElement[Any]] = {
+    "view_id": VIEW_ID,
     "path": page.c.path,
     "site": page.c.site,
     "route": page.c.route,
     "referrer": referrer.c.referrer,
     "agent": agent.c.agent,
     "username": person.c.username,
-    "session_key": session.c.session_key,
+    "session_key": Hex(session.c.session_key).label("session_key"),
 }
 
-PAGE_VIEWS = select(
-    *(_ELSEWHERE[name] if name in _ELSEWHERE else page_view.c[name] for name in _FIELDS)
-).select_from(
-    page_view.join(page).outerjoin(person).outerjoin(session).outerjoin(agent).outerjoin(referrer)
+_COLUMNS: list[ColumnElement[Any]] = [
+    _OTHERWISE[name] if name in _OTHERWISE else page_view.c[name] for name in _FIELDS
+]
+PAGE_VIEWS = (
+    select(*_COLUMNS)
+    .join_from(page_view, page, page.c.page_id == page_view.c.page_id)
+    .outerjoin(person, person.c.person_id == page_view.c.person_id)
+    .outerjoin(session, session.c.session_id == page_view.c.session_id)
+    .outerjoin(agent, agent.c.agent_id == page_view.c.agent_id)
+    .outerjoin(referrer, referrer.c.referrer_id == page_view.c.referrer_id)
 )
 """Everything that :func:`page_view_of` needs, in the order of ``PageView``'s fields."""
 
-BEATS = select(beat)
-
-PAGE_VIEW_VALUES = [column.name for column in page_view.c if column.name != "view_id"]
-BEAT_VALUES = [column.name for column in beat.c if column.name != "view_id"]
+BEATS = select(Hex(beat.c.view_id).label("view_id"), *list(beat.c)[1:])
 
 
 class Unfit(ValueError):
     """A page view or beat that the tables cannot hold."""
 
 
-def page_view_of(row: Row[Any]) -> PageView:
+def page_view_of(row: Sequence[Any]) -> PageView:
     """Return the page view that a row of :data:`PAGE_VIEWS` holds."""
     known = dict(zip(_FIELDS, row, strict=True))
-    known["view_id"] = known["view_id"].hex()
     known["kind"] = _KINDS[known["kind"]]
     known["ended"] = _ENDED[known["ended"]]
     known["capped"] = bool(known["capped"])
     known["visitor"] = bool(known["visitor"])
-    if known["session_key"] is not None:
-        known["session_key"] = known["session_key"].hex()
     for name in ("site", "route"):
         if known[name + "_seq"] is None:
             known[name] = None
     return PageView(**known)
 
 
-def beat_of(row: Row[Any]) -> KeptBeat:
+def beat_of(row: Sequence[Any]) -> KeptBeat:
     """Return the beat that a row of :data:`BEATS` holds."""
-    view_id, seq, received_at, why, visible_ms, engaged_ms = tuple(row)
+    view_id, seq, received_at, why, visible_ms, engaged_ms = row
     return KeptBeat(
-        view_id=view_id.hex(),
+        view_id=view_id,
         seq=seq,
         received_at=received_at,
         why=None if why is None else _WHYS[why],  # type: ignore[arg-type]
@@ -75,25 +77,49 @@ def beat_of(row: Row[Any]) -> KeptBeat:
     )
 
 
-def page_view_values(view: PageView, ids: Mapping[str, int | None]) -> list[object]:
-    """Return the page view's row without its key, in the order of the table's columns.
+def page_view_values(
+    view: PageView,
+    page_id: int | None,
+    person_id: int | None,
+    session_id: int | None,
+    agent_id: int | None,
+    referrer_id: int | None,
+) -> tuple[object, ...]:
+    """Return the page view's row, in the order of the table's columns."""
+    return (
+        view.view_id,
+        _number(KINDS, view.kind),
+        page_id,
+        view.first_seq,
+        view.started_at,
+        view.last_seen_at,
+        view.visible_ms,
+        view.engaged_ms,
+        view.words,
+        int(view.capped),
+        _number(ENDED, view.ended),
+        view.last_seq,
+        view.site_seq,
+        view.route_seq,
+        referrer_id,
+        view.referrer_seq,
+        agent_id,
+        view.agent_seq,
+        view.ip_address,
+        view.ip_address_seq,
+        view.client_started_at,
+        view.client_started_at_seq,
+        person_id,
+        session_id,
+        int(view.visitor),
+        view.identity_seq,
+    )
 
-    :param ids: the numbers of its page, person, session, agent and referrer, by column
-    """
-    values: dict[str, object] = {
-        **ids,
-        "kind": _number(KINDS, view.kind),
-        "ended": _number(ENDED, view.ended),
-        "capped": int(view.capped),
-        "visitor": int(view.visitor),
-    }
-    return [values[name] if name in values else getattr(view, name) for name in PAGE_VIEW_VALUES]
 
-
-def beat_values(kept: KeptBeat) -> list[object]:
-    """Return the beat's row without its view id, in the order of the table's columns."""
+def beat_values(kept: KeptBeat) -> tuple[object, ...]:
+    """Return the beat's row, in the order of the table's columns."""
     why = None if kept.why is None else _number(WHYS, kept.why)
-    return [kept.seq, kept.received_at, why, kept.visible_ms, kept.engaged_ms]
+    return (kept.view_id, kept.seq, kept.received_at, why, kept.visible_ms, kept.engaged_ms)
 
 
 def _number(numbers: Mapping[str, int], word: str) -> int:

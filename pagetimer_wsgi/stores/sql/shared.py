@@ -2,110 +2,98 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_
-from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy import Column, Connection, and_, literal_column, select
 
 from ...agents import describe
 from ...events import PageView
-from .bulk import Parameters, bound, bound_ids, field, finds, inserts, row_id, rows
+from .bulk import Bulk
 from .schema import agent, page, person, referrer, session
+
+Value = tuple[str, ...]
 
 
 class Shared(NamedTuple):
     """A table of values that page views share.
 
-    :param column: the page view's column that has the value's number
-    :param value: what a page view has of these, or ``None``
-    :param find: of the values that ``asked`` binds, those that are there: place, number
-    :param add: keeps the values that ``added`` binds
+    :param number: the column of the values' numbers; the page view's has the same name
+    :param key: the columns that tell a value from others
+    :param value: what a page view has in these columns, or ``None``
+    :param more: what else the table keeps of a value: the columns after the key
     """
 
-    column: str
-    value: Callable[[PageView], Any]
-    find: Select[Any]
-    asked: Callable[[Sequence[Any]], Parameters]
-    add: Insert
-    added: Callable[[Sequence[Any]], Parameters]
-
-    def numbers(self, connection: Connection, views: Iterable[PageView]) -> dict[Any, int]:
-        """Return the numbers of what these page views have, given now to what has none."""
-        values = list({value: 0 for value in map(self.value, views) if value is not None})
-        found = self._found(connection, values)
-        missing = [value for value in values if value not in found]
-        if missing:
-            connection.execute(self.add, self.added(missing))
-            found |= self._found(connection, missing)
-        return found
-
-    def _found(self, connection: Connection, values: list[Any]) -> dict[Any, int]:
-        if not values:
-            return {}
-        return {
-            values[at]: number for at, number in connection.execute(self.find, self.asked(values))
-        }
+    number: Column[int]
+    key: Sequence[Column[Any]]
+    value: Callable[[PageView], Value | None]
+    more: Callable[[Value], Sequence[object]] = lambda value: ()
 
 
-def page_of(view: PageView) -> tuple[str, str, str]:
-    """Return which page the page view is of: path, site, route; ``''`` where unknown."""
-    return (view.path, view.site or "", view.route or "")
+def _page(view: PageView) -> Value:
+    # An unknown site or route is '' here: a unique constraint needs a value.
+    return (view.site or "", view.path, view.route or "")
 
 
-def _described(texts: Sequence[str]) -> Parameters:
-    return bound([text, *describe(text)] for text in texts)
+def _one(name: str) -> Callable[[PageView], Value | None]:
+    field = attrgetter(name)
+
+    def value(view: PageView) -> Value | None:
+        found = field(view)
+        return None if found is None else (found,)
+
+    return value
 
 
-def _find(number: ColumnElement[int], same: ColumnElement[bool]) -> Select[Any]:
-    return finds(number.table, rows.c.key, number, same=same)
+def _described(value: Value) -> Sequence[object]:
+    found = describe(*value)
+    return (found.browser, found.system, found.device, int(found.bot))
 
 
 SHARED = (
-    Shared(
-        column="page_id",
-        value=page_of,
-        find=_find(
-            page.c.page_id,
-            and_(page.c.path == field(0), page.c.site == field(1), page.c.route == field(2)),
-        ),
-        asked=bound,
-        add=inserts(page, path=field(0), site=field(1), route=field(2)).on_conflict_do_nothing(),
-        added=bound,
-    ),
-    Shared(
-        column="person_id",
-        value=lambda view: view.username,
-        find=_find(person.c.person_id, person.c.username == rows.c.value),
-        asked=bound,
-        add=inserts(person, username=rows.c.value).on_conflict_do_nothing(),
-        added=bound,
-    ),
-    Shared(
-        column="session_id",
-        value=lambda view: view.session_key,
-        find=_find(session.c.session_id, session.c.session_key == row_id),
-        asked=bound_ids,
-        add=inserts(session, session_key=row_id).on_conflict_do_nothing(),
-        added=bound_ids,
-    ),
-    Shared(
-        column="agent_id",
-        value=lambda view: view.agent,
-        find=_find(agent.c.agent_id, agent.c.agent == rows.c.value),
-        asked=bound,
-        add=inserts(
-            agent, agent=field(0), browser=field(1), system=field(2), device=field(3), bot=field(4)
-        ).on_conflict_do_nothing(),
-        added=_described,
-    ),
-    Shared(
-        column="referrer_id",
-        value=lambda view: view.referrer,
-        find=_find(referrer.c.referrer_id, referrer.c.referrer == rows.c.value),
-        asked=bound,
-        add=inserts(referrer, referrer=rows.c.value).on_conflict_do_nothing(),
-        added=bound,
-    ),
+    Shared(page.c.page_id, (page.c.site, page.c.path, page.c.route), _page),
+    Shared(person.c.person_id, (person.c.username,), _one("username")),
+    Shared(session.c.session_id, (session.c.session_key,), _one("session_key")),
+    Shared(agent.c.agent_id, (agent.c.agent,), _one("agent"), _described),
+    Shared(referrer.c.referrer_id, (referrer.c.referrer,), _one("referrer")),
 )
-"""Each table that page views share, by the column that points to it."""
+"""Each table that page views share."""
+
+
+class Numbers:
+    """How one kind of database tells, and gives, the numbers of shared values."""
+
+    def __init__(self, bulk: Bulk, shared: Shared) -> None:
+        self._bulk = bulk
+        self._shared = shared
+        table = shared.number.table
+        columns = [column for column in table.c if column is not shared.number]
+        self._asked, self._added = bulk.given(*shared.key), bulk.given(*columns)
+        same = and_(*map(operator.eq, shared.key, self._asked.values))
+        self._find = select(self._asked.place, shared.number).select_from(
+            self._asked.source.join(table, same)
+        )
+        # SQLite's grammar wants a condition between SELECT and ON CONFLICT.
+        new = select(*self._added.values).where(literal_column("1") == 1)
+        names = [column.name for column in columns]
+        self._add = bulk.insert(table).from_select(names, new).on_conflict_do_nothing()
+
+    def of(self, connection: Connection, views: Iterable[PageView]) -> list[int | None]:
+        """Return the number of what each page view has; what has none is given one now."""
+        wanted = [self._shared.value(view) for view in views]
+        values = list({value: 0 for value in wanted if value is not None})
+        found = self._found(connection, values)
+        missing = [value for value in values if value not in found]
+        if missing:
+            rows = [(*value, *self._shared.more(value)) for value in missing]
+            connection.execute(self._add, self._added.bound(rows))
+            found |= self._found(connection, missing)
+        return [None if value is None else found[value] for value in wanted]
+
+    def _found(self, connection: Connection, values: Sequence[Value]) -> dict[Value, int]:
+        if not values:
+            return {}
+        rows = self._bulk.read(connection, self._find, self._asked.bound(values))
+        return {values[place]: number for place, number in rows}

@@ -1,4 +1,4 @@
-"""``SqlStore``: page views in an SQLite file."""
+"""``SqlStore``: page views in a SQL database."""
 
 from __future__ import annotations
 
@@ -9,32 +9,57 @@ from sqlalchemy import select
 from ...events import Beat, KeptBeat, PageView
 from ..base import Store
 from ..query import Query
-from . import ask
-from .connect import Database, file_of
+from .ask import Asking
+from .database import Database
 from .schema import meta
-from .write import touch, write
+from .write import Writing
+
+
+def _sqlite(url: str, *, fsync: bool, migrate: bool) -> Database:
+    from .sqlite.database import SqliteDatabase
+
+    return SqliteDatabase(url, fsync=fsync, migrate=migrate)
+
+
+def _postgresql(url: str, *, fsync: bool, migrate: bool) -> Database:
+    try:
+        from .postgresql.database import PostgresqlDatabase
+    except ImportError as error:
+        raise ValueError(
+            f"PostgreSQL needs psycopg: pip install 'pagetimer-wsgi[postgresql]' ({error})"
+        ) from error
+    return PostgresqlDatabase(url, fsync=fsync, migrate=migrate)
+
+
+_KINDS = {"sqlite": _sqlite, "postgresql": _postgresql}
+_OFFERED = " or ".join(f"{kind}://" for kind in _KINDS)
 
 
 class SqlStore(Store):
-    """Page views in an SQLite file, which appears with the first write.
+    """Page views in a SQL database, whose tables appear with the first write.
 
-    Readers never wait for the writer, nor it for them (WAL). An empty database, or none yet,
-    answers every question with nothing.
+    An empty database, or none yet, answers every question with nothing.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing = Writing(database.bulk)
+        self._asking = Asking(database)
 
     @classmethod
     def open(cls, url: str, *, fsync: bool = False, migrate: bool = True) -> SqlStore:
-        """Return the store in the file that ``url`` names, without looking for it.
+        """Return the store in the database that ``url`` names, without looking for it.
 
-        :param url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``
-        :param fsync: whether each write waits until the disk has it
+        :param url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``, or
+            ``postgresql://user:password@host/database``, as SQLAlchemy writes URLs
+        :param fsync: whether each write waits until the database's disk has it
         :param migrate: whether file and tables are made, and brought up to date, when written to
-        :raises ValueError: if the URL's text is wrong
+        :raises ValueError: if the URL's text is wrong or its driver is not installed
         """
-        return cls(Database(file_of(url), fsync=fsync, migrate=migrate))
+        kind = url.partition(":")[0].partition("+")[0]
+        if kind not in _KINDS:
+            raise ValueError(f"it is no database URL that begins with {_OFFERED}")
+        return cls(_KINDS[kind](url, fsync=fsync, migrate=migrate))
 
     def identity(self) -> str:
         """Return the random name that the database got with its tables; see the base class."""
@@ -52,23 +77,23 @@ class SqlStore(Store):
         if not beats and not page_views:
             return []
         with self._database.writing() as connection:
-            return write(connection, [*beats, *page_views])
+            return self._writing.write(connection, [*beats, *page_views])
 
     def page_views(self, query: Query) -> Iterator[PageView]:
         """Yield the page views that the query means; see the base class.
 
         They are read some at a time: what changes meanwhile may be seen or not.
         """
-        return ask.page_views(self._database, query)
+        return self._asking.page_views(query)
 
     def beats(self, query: Query) -> Iterator[KeptBeat]:
         """Yield the beats of these page views; see the base class."""
-        return ask.beats(self._database, query)
+        return self._asking.beats(query)
 
     def check(self) -> None:
         """Write to the database for real; see the base class."""
         with self._database.writing() as connection:
-            touch(connection)
+            self._writing.touch(connection)
 
     def close(self) -> None:
         """Let go of connections; using the store again opens new ones."""

@@ -1,28 +1,21 @@
-"""Connections to the SQLite file, in transactions that hold, and what their errors mean."""
+"""``SqliteDatabase``: connections to a file, and what their errors mean."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ...errors import StoreAway
-from . import migrations
+from ..database import BUSY_SECONDS, BY_HAND, Database
+from .bulk import SqliteBulk
 
-BUSY_SECONDS = 5.0
-"""How long a connection waits for another one's lock."""
-
-_BY_HAND = (
-    "the option migrate is off, so they are made by hand: "
-    "run `pagetimer check` once with PAGETIMER_MIGRATE=yes"
-)
 # What SQLite says, what that means, what to do about it. The first that is found counts.
 _MEANINGS = (
     ("locked", "is locked by another program; find out which one keeps it open"),
@@ -48,7 +41,7 @@ def file_of(url: str) -> Path:
         raise ValueError("it is no database URL; sqlite:///pagetimer.db is one") from error
     shown = parts.render_as_string(hide_password=True)
     if parts.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise ValueError(f"{shown}: of SQL databases there is sqlite:/// so far")
+        raise ValueError(f"{shown}: the driver of SQLite is Python's own, sqlite:///pagetimer.db")
     if parts.host or parts.username or parts.port:
         raise ValueError(f"{shown}: a relative path takes three slashes, an absolute one four")
     # Taken from the text itself: SQLAlchemy 2.1 decodes %41 in a path, 2.0 does not.
@@ -60,53 +53,34 @@ def file_of(url: str) -> Path:
     return Path(os.path.abspath(path))
 
 
-class Database:
+class SqliteDatabase(Database):
     """One SQLite file. Nothing is kept open, so a file that is moved or replaced is seen at once.
 
+    Readers never wait for the writer, nor it for them (WAL).
+
     :param fsync: whether each commit waits until the disk has it
-    :param migrate: whether the file and its tables are made and brought up to date when written
+    :param migrate: whether the file, too, is made when it is written to
     """
 
-    def __init__(self, path: Path, *, fsync: bool, migrate: bool) -> None:
-        self.path = path
+    def __init__(self, url: str, *, fsync: bool, migrate: bool) -> None:
+        self.path = file_of(url)
+        super().__init__(str(self.path), SqliteBulk(), migrate=migrate)
         self._fsync = fsync
-        self._migrate = migrate
         self._writer = _engine(self._open_to_write, "BEGIN IMMEDIATE")
         self._reader = _engine(self._open, "BEGIN")
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that alone may write; its tables are up to date.
-
-        :raises StoreAway: if the database cannot be had or written to now
-        """
-        with self._telling():
-            if self._migrate:
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._writer.begin() as connection:
-                self._bring_up_to_date(connection)
-                yield connection
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection | None]:
-        """Give a connection in a transaction that sees one state, or ``None``: nothing is there.
-
-        :raises StoreAway: if the database cannot be read now
-        """
-        with self._telling():
-            if not self._is_there():
-                yield None
-                return
-            with self._reader.begin() as connection:
-                found = migrations.version(connection)
-                if found not in (None, migrations.HEAD):
-                    raise self._other_version(found)
-                yield None if found is None else connection
-
     def close(self) -> None:
-        """Let go of what the engines hold; they open anew when they are used again."""
+        """Let go of what the engines hold; see the base class."""
         self._writer.dispose()
         self._reader.dispose()
+
+    def _begin_writing(self) -> AbstractContextManager[Connection]:
+        if self.migrate:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._writer.begin()
+
+    def _begin_reading(self) -> AbstractContextManager[Connection | None]:
+        return self._reader.begin() if self._is_there() else nullcontext()
 
     def _is_there(self) -> bool:
         try:
@@ -118,7 +92,7 @@ class Database:
         return self._opened("rw")
 
     def _open_to_write(self) -> sqlite3.Connection:
-        if not self._migrate:
+        if not self.migrate:
             return self._opened("rw")
         # Before anything else: a file that has its first page keeps what it was made with.
         return self._opened("rwc", "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL")
@@ -139,38 +113,10 @@ class Database:
             raise
         return connection
 
-    def _bring_up_to_date(self, connection: Connection) -> None:
-        found = migrations.version(connection)
-        if found == migrations.HEAD:
-            return
-        if not self._migrate:
-            what = "has no tables yet" if found is None else f"has tables of version {found}"
-            raise StoreAway(f"{self.path} {what}; {_BY_HAND}")
-        try:
-            migrations.upgrade(connection)
-        except migrations.NewerTables:
-            raise self._other_version(found) from None
-
-    def _other_version(self, found: str | None) -> StoreAway:
-        return StoreAway(
-            f"{self.path} has tables of version {found}, this pagetimer-wsgi works with "
-            f"{migrations.HEAD}; use the version of pagetimer-wsgi that last wrote to it"
-        )
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            raise StoreAway(f"{self.path} {self._meaning(str(error.orig))}") from error
-        except OSError as error:
-            raise StoreAway(
-                f"{self.path} cannot be reached: {error.strerror}; look at its folder"
-            ) from error
-
-    def _meaning(self, said: str) -> str:
-        if not self._migrate and not self.path.exists():
-            return f"is not there; {_BY_HAND}"
+    def _meaning(self, error: DBAPIError) -> str:
+        said = str(error.orig)
+        if not self.migrate and not self.path.exists():
+            return f"is not there; {BY_HAND}"
         for words, meaning in _MEANINGS:
             if words in said:
                 return f"{meaning} (SQLite: {said})"

@@ -1,0 +1,119 @@
+"""Many rows in one PostgreSQL statement: arrays, and COPY."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Delete,
+    Executable,
+    LargeBinary,
+    SelectBase,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
+
+from ..bulk import Bulk, Given, Parameters, Rows
+from ..rows import identifier
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+# A value or a constraint; a trigger's RAISE; a text too long for its index.
+_ABOUT_ROWS = ("22", "23", "P0001", "54000")
+
+
+class ArrayRows(Given):
+    """Rows as one array a column."""
+
+    def __init__(self, *columns: Column[Any]) -> None:
+        self._names = [column.name for column in columns]
+        self._ids = isinstance(columns[0].type, LargeBinary)
+        arrays = [bindparam(column.name, type_=ARRAY(_plain(column))) for column in columns]
+        rows = func.unnest(*arrays).table_valued(*self._names, with_ordinality="place")
+        self.source = rows.render_derived()
+        *self.values, place = self.source.c
+        self.place = place - 1
+
+    def bound(self, rows: Rows) -> Parameters:
+        """Return the parameters that make these the rows; see the base class."""
+        arrays = {name: [row[at] for row in rows] for at, name in enumerate(self._names)}
+        if self._ids:
+            arrays[self._names[0]] = [identifier(row[0]) for row in rows]
+        return arrays
+
+
+class PostgresqlBulk(Bulk):
+    """PostgreSQL's way with many rows."""
+
+    def given(self, *columns: Column[Any]) -> Given:
+        """Return a table of given rows; see the base class."""
+        return ArrayRows(*columns)
+
+    def insert(self, table: Table) -> Insert:
+        """Return PostgreSQL's insert."""
+        return insert(table)
+
+    def read(self, connection: Connection, found: SelectBase, bound: Parameters) -> Rows:
+        """Return the rows that are found; see the base class."""
+        rows: Rows = connection.execute(cast(Executable, found), bound).all()
+        return rows
+
+    def put(self, connection: Connection, table: Table, new: Rows, changed: Rows) -> None:
+        """Make these the table's rows; see the base class.
+
+        COPY only adds: those that change are removed first.
+        """
+        if not new and not changed:
+            return
+        if changed:
+            given, statement = _removal(table)
+            connection.execute(
+                statement, given.bound([row[: len(given.values)] for row in changed])
+            )
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(_types(table))
+            for view_id, *rest in (*new, *changed):
+                copy.write_row([identifier(view_id), *rest])
+
+    def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """Compare by ``LIKE``, which takes a for a and nothing else."""
+        exact = re.sub(r"[%_\\]", r"\\\g<0>", pattern)
+        return text.like(re.sub(r"\*+", "%", exact), escape="\\")
+
+    def is_about_rows(self, error: DBAPIError) -> bool:
+        """Tell whether a value, a constraint or a trigger is what went wrong."""
+        return (getattr(error.orig, "sqlstate", None) or "").startswith(_ABOUT_ROWS)
+
+
+def _plain(column: Column[Any]) -> TypeEngine[Any]:
+    # A cast to VARCHAR(255) would cut a longer text off, where the table refuses it.
+    return Text() if isinstance(column.type, String) else column.type
+
+
+@lru_cache(maxsize=64)
+def _removal(table: Table) -> tuple[Given, Delete]:
+    key = list(table.primary_key)
+    given = ArrayRows(*key)
+    these = select(*given.values).select_from(given.source)
+    return given, delete(table).where(tuple_(*key).in_(these))
+
+
+@lru_cache(maxsize=64)
+def _types(table: Table) -> list[str]:
+    types = [column.type.compile(_DIALECT) for column in table.c]
+    return [name.lower().partition("(")[0] for name in types]

@@ -1,0 +1,1 @@
+"""SQLite: a file on this machine's disk."""
