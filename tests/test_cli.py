@@ -288,15 +288,100 @@ def test_options_that_are_wrong_give_one_clear_line(pagetimer, words, said):
 # --- drain ------------------------------------------------------------------------------------
 
 
-def test_drain_stores_what_waits(pagetimer, tmp_path):
-    data = tmp_path / "pagetimer-data"
-    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
-    for number in range(3):
-        spool.append(encode(a_beat(number)))
+def spool_in(folder: Path) -> Spool:
+    """The spool that a command of this folder drains by itself."""
+    data = folder / "pagetimer-data"
+    return Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
+
+
+def accept(folder: Path, *lines: bytes) -> None:
+    """Accept lines, as a process does that ends before they are stored."""
+    spool = spool_in(folder)
+    for line in lines:
+        spool.append(line)
     spool.process.close()
-    assert pagetimer("drain").stdout == "3 beats stored.\n"
-    assert pagetimer("drain").stdout == "0 beats stored.\n"
+
+
+def test_drain_stores_what_waits(pagetimer, tmp_path):
+    assert pagetimer("drain").stdout == "0 beats stored\n"
+    accept(tmp_path, *(encode(a_beat(number)) for number in range(3)))
+    assert pagetimer("drain").stdout == "3 beats stored\n"
+    assert pagetimer("drain").stdout == "0 beats stored\n"
     assert len(pagetimer("export").stdout.splitlines()) == 4
+
+
+def test_what_drain_stored_is_among_the_hosts_figures(pagetimer, tmp_path):
+    accept(tmp_path, encode(a_beat(1)), encode(a_beat(2)), b"bad\n")
+    pagetimer("drain")
+    accept(tmp_path, encode(a_beat(3)))
+    pagetimer("drain")
+    figures = spool_in(tmp_path).figures()
+    assert (figures.accepted, figures.stored, figures.quarantined) == (4, 3, 1)
+
+
+def test_drain_says_what_is_left_and_what_to_do_about_it(pagetimer, tmp_path):
+    newer = b'{"format":2,"what":"ever"}\n'
+    accept(tmp_path, b"bad\n", encode(a_beat(1, path="/nul\0")), encode(a_beat(2)), newer)
+    done = pagetimer("drain")
+    assert done.returncode == 0
+    file = tmp_path / "pagetimer-data" / "quarantine" / f"{spool_in(tmp_path).name}.jsonl"
+    assert done.stdout.splitlines() == [
+        "1 beat stored",
+        "1 beat left in the spool: accepted meanwhile, or by a newer pagetimer-wsgi, which alone "
+        "can read them",
+        f"2 lines left in {file}:",
+        "  1 × it does not begin with the number of its format",
+        "  1 × the store refuses it",
+        "mend the lines, or the store, and run `pagetimer drain --quarantine`",
+    ]
+
+
+def test_drain_puts_back_what_was_mended_in_the_quarantine(pagetimer, tmp_path):
+    accept(tmp_path, b"bad\n", encode(a_beat(1, path="/nul\0")))
+    pagetimer("drain")
+    (file,) = (tmp_path / "pagetimer-data" / "quarantine").iterdir()
+    file.write_text(file.read_text().replace(r"/nul\u0000", "/mended"))
+    done = pagetimer("drain", "--quarantine").stdout.splitlines()
+    assert done[:3] == [
+        "0 beats stored",
+        "1 quarantined line stored",
+        f"1 line left in {file}:",
+    ]
+    file.write_text("")
+    assert pagetimer("drain", "--quarantine").stdout.splitlines()[1:] == [
+        "0 quarantined lines stored"
+    ]
+    assert not file.exists()
+    assert [row["path"] for row in csv.DictReader(pagetimer("export").stdout.splitlines())] == [
+        "/mended"
+    ]
+    assert spool_in(tmp_path).figures().stored == 1
+
+
+def test_drain_waits_while_another_process_drains(pagetimer, tmp_path):
+    accept(tmp_path, encode(a_beat(1)))
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, spool_in(tmp_path).folder / "drain.lock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        holder.stdout.readline()
+        drain = subprocess.Popen([*COMMAND, "drain"], stdout=subprocess.PIPE, **arguments(tmp_path))
+        with drain:
+            with pytest.raises(subprocess.TimeoutExpired):
+                drain.wait(3)
+            holder.stdin.close()
+            assert drain.communicate(timeout=20)[0] == "1 beat stored\n"
+
+
+HOLD = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_drain_loses_nothing_where_the_database_cannot_be_opened(pagetimer, tmp_path):
@@ -310,7 +395,7 @@ def test_drain_loses_nothing_where_the_database_cannot_be_opened(pagetimer, tmp_
     assert "Nothing is lost" in done.stderr
     assert "Traceback" not in done.stderr
     (data / "pagetimer.db").rmdir()
-    assert pagetimer("drain").stdout == "1 beats stored.\n"
+    assert pagetimer("drain").stdout == "1 beat stored\n"
 
 
 # --- run and dashboard ------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def test_figures_of_several_processes_are_summed(folders):
         one.save(folder)
     failing = {"part 1": "why", "part 2": "why"}
     found = figures_in(folders)
-    assert found == Figures(3, 3, 3, 3, 2, failing, one.figures.last_error)
+    assert found == Figures(3, 3, 3, 3, 2, failing, found.last_error)
 
 
 def test_of_several_processes_errors_the_last_is_told(folders):

@@ -15,6 +15,9 @@ from pagetimer_wsgi import Beat
 from pagetimer_wsgi.errors import SpoolAway, StoreAway
 from pagetimer_wsgi.lines import encode
 from pagetimer_wsgi.spool import writer as module
+from pagetimer_wsgi.spool.drain import drain
+from pagetimer_wsgi.spool.folders import process_folders
+from pagetimer_wsgi.spool.health import figures_in
 from pagetimer_wsgi.spool.quarantine import Quarantine
 from pagetimer_wsgi.spool.spool import Spool
 from pagetimer_wsgi.spool.waiting import what_waits
@@ -159,13 +162,35 @@ def test_the_thread_outlives_a_store_that_is_away_and_says_so_once(tmp_path, wri
     soon(lambda: paths(writer) == ["/1"] and not writer.spool.figures().failing)
 
 
-def test_a_writer_has_no_thread_until_it_is_started_nor_when_switched_off(tmp_path):
+def test_a_writer_has_no_thread_until_it_is_started(writer):
+    append(writer, 1)
+    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    writer.start()
+    assert "pagetimer writer" in [thread.name for thread in threading.enumerate()]
+
+
+def test_switched_off_it_stores_nothing_and_removes_what_others_have_stored(tmp_path, quick):
     writer = writer_in(tmp_path, switched_on=False)
     writer.start()
-    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
     append(writer, 1)
+    soon(lambda: figures_in(process_folders(writer.spool.folder)).accepted == 1)
+    assert paths(writer) == []
+    drain(writer.spool, writer.store, writer.quarantine)
+    soon(lambda: writer.spool.segments() == [])
+    append(writer, 2)
     writer.close()
+    assert paths(writer) == ["/1"]
     assert len(writer.spool.segments()) == 1
+
+
+def test_switched_off_it_says_nothing_of_a_store_that_is_away(tmp_path, quick, caplog):
+    writer = writer_in(tmp_path, switched_on=False)
+    (tmp_path / "x.db").mkdir()
+    append(writer, 1)
+    writer.tidy()
+    assert what_waits(writer.spool.folder).beats == 1
+    assert caplog.records == []
+    writer.close()
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import time
+from collections.abc import Iterator
 
 from ..errors import StoreAway
+from ..settings import Settings
 from ..spool.drain import drain
+from ..spool.mended import put_back
 from ..spool.quarantine import Quarantine
 from ..spool.spool import Spool
+from ..spool.waiting import what_waits
+from ..spool.writer import Writer
 from .common import Commands, UsageError, add_settings, settings_of, store_of
+from .told import counted, in_quarantine
+
+_PATIENCE = 60
+"""Seconds for which another drainer of this host is waited for."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -18,19 +29,64 @@ def add_commands(commands: Commands) -> None:
         help="store what was accepted and waits",
         description="Store the beats that were accepted and wait in the spool.",
     )
+    parser.add_argument(
+        "--quarantine",
+        action="store_true",
+        help="try again what was refused, too: its lines were mended, or the store was",
+    )
     add_settings(parser)
     parser.set_defaults(run=_drain)
 
 
 def _drain(chosen: argparse.Namespace) -> None:
-    settings = settings_of(chosen)
-    spool = Spool(settings.spool, settings.store, settings.spool_limit)
-    quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
-    store = store_of(settings, migrate=settings.migrate)
+    writer = _writer(settings_of(chosen))
+    spool, store, quarantine = writer.spool, writer.store, writer.quarantine
     try:
         store.check()  # also where nothing waits: a set-up that is broken must be heard of
-        print(f"{drain(spool, store, quarantine)} beats stored.")
+        with _alone(writer):
+            print(f"{counted(drain(spool, store, quarantine), 'beat')} stored")
+            if chosen.quarantine:
+                done = put_back(quarantine, store)
+                spool.health.count("stored", done.stored)
+                print(f"{counted(done.stored, 'quarantined line')} stored")
+        _say_what_is_left(spool, quarantine)
     except (StoreAway, OSError) as error:
         raise UsageError(f"{error}\nNothing is lost; the beats wait in {spool.folder}.") from error
     finally:
         store.close()
+
+
+def _writer(settings: Settings) -> Writer:
+    spool = Spool(settings.spool, settings.store, settings.spool_limit)
+    quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
+    return Writer(spool, store_of(settings, migrate=settings.migrate), quarantine)
+
+
+@contextlib.contextmanager
+def _alone(writer: Writer) -> Iterator[None]:
+    """Wait until no other process of this host drains, and keep it so; then leave our figures."""
+    end = time.monotonic() + _PATIENCE
+    while writer.spool.folder.is_dir():  # else nobody has accepted anything
+        with writer.alone() as alone:
+            if alone:
+                try:
+                    yield
+                finally:
+                    writer.spool.health.leave(writer.spool.folder)
+                return
+        if time.monotonic() >= end:
+            raise UsageError("another process of this host is draining, and has much to do; wait")
+        time.sleep(0.05)
+    yield
+
+
+def _say_what_is_left(spool: Spool, quarantine: Quarantine) -> None:
+    waiting = what_waits(spool.folder)
+    if waiting.beats:
+        about = "" if waiting.is_exact else "about "
+        print(
+            f"{about}{counted(waiting.beats, 'beat')} left in the spool: accepted meanwhile, "
+            "or by a newer pagetimer-wsgi, which alone can read them"
+        )
+    for line in in_quarantine(quarantine):
+        print(line)

@@ -97,6 +97,15 @@ class Health:
             _write(folder / FILE, data)
             self._saved = data
 
+    def leave(self, spool: Path) -> None:
+        """Add the figures to the spool's own, where this process has no folder to leave them in.
+
+        Only who drains alone may do so.
+        """
+        with self._lock:
+            left, self.figures = self.figures, Figures()
+        _add(spool, left)
+
     def hand_over(self, folder: Path) -> None:
         """Leave the figures in a folder for whoever adopts it, and count from 0 again."""
         self.save(folder)
@@ -115,12 +124,15 @@ def figures_in(folders: Iterable[Path]) -> Figures:
 
 def inherit(spool: Path, folder: Path) -> None:
     """Add a dead process's figures to the spool's own, and remove its file."""
-    left = figures_in([folder])
+    _add(spool, figures_in([folder]))
+    (folder / FILE).unlink(missing_ok=True)
+
+
+def _add(spool: Path, left: Figures) -> None:
     left.failing.clear()
     together = figures_in([spool])
     together.add(left)
     _write(spool / FILE, msgspec.json.encode(together))
-    (folder / FILE).unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:

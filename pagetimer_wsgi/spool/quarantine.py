@@ -63,12 +63,12 @@ class Quarantine:
         self.path = path
 
     def put(self, refused: list[tuple[bytes, str]]) -> None:
-        """Keep lines, each with the reason. They are on disk when this returns.
+        """Keep lines, with or without newline, and reasons. They are on disk when this returns.
 
         :raises OSError: if they could not be made durable
         """
         at = int(time.time() * 1000)
-        rows = (row_of(line, reason, at) for line, reason in refused)
+        rows = (row_of(line.removesuffix(b"\n"), reason, at) for line, reason in refused)
         os.makedirs(self.path.parent, mode=0o700, exist_ok=True)
         with open(self.path, "ab", opener=_private) as stream:
             stream.write(b"".join(map(_written, rows)))

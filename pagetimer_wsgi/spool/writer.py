@@ -35,6 +35,7 @@ def share_writer(folder: Path, make: Callable[[], Writer]) -> Writer:
 class Writer:
     """Drains one spool into one store, in one thread a process, one process at a time a host.
 
+    Switched off, its thread keeps the figures and removes what others have stored.
     The thread is started by :meth:`start` and never by construction: a fork would lose it.
     """
 
@@ -51,7 +52,7 @@ class Writer:
     def start(self) -> None:
         """See to it that this process has its thread."""
         pid = os.getpid()
-        if self.switched_on and pid not in self._threads:
+        if pid not in self._threads:
             thread = self._threads.setdefault(pid, _Thread(self))
             thread.start_once()
 
@@ -61,17 +62,22 @@ class Writer:
         :raises StoreAway: if the store cannot take what waits
         :raises OSError: if the spool or the quarantine cannot be used
         """
-        process = self.spool.process
         try:
-            with self._only_here() as alone:
+            with self.alone() as alone:
                 if alone:
                     drain(self.spool, self.store, self.quarantine)
         finally:
-            path = process.folder_path
-            if path is not None and path.is_dir():
-                process.health.save(path)
-        if process.has_segments():
-            process.remove_stored(self.store.identity())
+            self._save_figures()
+        self._remove_stored()
+
+    def tidy(self) -> None:
+        """Do what is left to do where others drain.
+
+        :raises OSError: if the spool cannot be used
+        """
+        self._save_figures()
+        with contextlib.suppress(StoreAway):  # whoever drains tells of it
+            self._remove_stored()
 
     def flush(self, timeout: float) -> None:
         """Return once everything that this process accepted so far is in the store.
@@ -123,9 +129,21 @@ class Writer:
         self.spool.process.close()
         self.store.close()
 
+    def _save_figures(self) -> None:
+        path = self.spool.process.folder_path
+        if path is not None and path.is_dir():
+            self.spool.health.save(path)
+
+    def _remove_stored(self) -> None:
+        if self.spool.process.has_segments():
+            self.spool.process.remove_stored(self.store.identity())
+
     @contextlib.contextmanager
-    def _only_here(self) -> Iterator[bool]:
-        """Tell whether we drain alone: within this process by a lock, on this host by another."""
+    def alone(self) -> Iterator[bool]:
+        """Tell whether we drain alone: within this process by a lock, on this host by another.
+
+        False also where there is no spool yet.
+        """
         here = self.spool.process.draining
         if not here.acquire(blocking=False):
             yield False
@@ -173,13 +191,14 @@ class _Thread:
         pause = _PAUSE
         while not self._stop.wait(pause):
             pause = _PAUSE if self._turn() else _PAUSE_AWAY
-        with contextlib.suppress(TimeoutError):
-            self._writer.flush(self._last)
+        if self._writer.switched_on:
+            with contextlib.suppress(TimeoutError):
+                self._writer.flush(self._last)
 
     def _turn(self) -> bool:
         health = self._writer.spool.health
         try:
-            self._writer.turn()
+            self._writer.turn() if self._writer.switched_on else self._writer.tidy()
         except StoreAway as error:
             health.fails("store", f"{error} Meanwhile beats wait in {self._writer.spool.folder}.")
         except Exception as error:  # the thread lives whatever happens
