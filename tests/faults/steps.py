@@ -1,0 +1,193 @@
+"""Processes of ours that are ended, or halted, at one step of what they do.
+
+A step is whatever another process can see or miss: a file of the data folder opened, made,
+renamed, removed or locked, a statement sent to the database, a commit and its return.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alembic.command  # noqa: F401 - here once, and not in each process that is forked
+from sqlalchemy import Engine, event
+
+from pagetimer_wsgi import PageTimer
+from pagetimer_wsgi.cli import main
+
+from .ledger import Ledger, SentBeat
+from .site import page
+
+SECRET = "the-secret-of-the-fault-tests"
+_LOOKS = frozenset({"open", "os.listdir", "os.scandir"})
+_CHANGES = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.utime"})
+_LOCKS = frozenset({"fcntl.lockf", "fcntl.fcntl"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """The step at which a process is interrupted.
+
+    :param number: which one, from 1
+    :param how: the signal that it sends to itself just before it: SIGKILL or SIGSTOP
+    """
+
+    number: int
+    how: signal.Signals
+
+    def interrupt(self, folder: Path) -> None:
+        """Count the steps of this process from now on; nothing undoes that."""
+        inside = os.fspath(folder)
+        left = self.number
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), self.how)
+
+        def hook(name: str, arguments: tuple[Any, ...]) -> None:
+            if name in _LOCKS or name in _LOOKS | _CHANGES and _within(inside, arguments[0]):
+                count()
+
+        sys.addaudithook(hook)
+        if self.how is signal.SIGSTOP:
+            return  # who is halted in a transaction keeps all others waiting, and rightly so
+        event.listen(Engine, "before_cursor_execute", lambda *_: count())
+        event.listen(Engine, "commit", lambda *_: count())
+
+
+def _within(folder: str, path: object) -> bool:
+    return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(folder)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that was forked from this one."""
+
+    pid: int
+
+    def join(self) -> int:
+        """Wait until it ends; return its exit status, or the signal that ended it, negative."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def is_halted(self) -> bool:
+        """Wait until it is halted or ends; tell which. Who is halted is to go on."""
+        return os.WIFSTOPPED(os.waitpid(self.pid, os.WUNTRACED)[1])
+
+    def go_on(self) -> None:
+        """Let it go on where it was halted."""
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def fork(role: Callable[..., object], *arguments: object) -> Process:
+    """Let a process of its own play a role; its exit status is 0 if it plays it to its end."""
+    pid = os.fork()
+    if pid:
+        return Process(pid)
+    status = 1
+    try:
+        role(*arguments)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A data folder and its store, used by one process after another.
+
+    :param folder: what the option ``data`` says
+    :param store: the URL of its store
+    """
+
+    folder: Path
+    store: str
+
+    def timer(self, **options: str) -> PageTimer:
+        """Return the middleware, as a process of the host has it."""
+        return PageTimer(page, data=self.folder, store=self.store, secret=SECRET, **options)
+
+    def drain(self, step: Step | None = None) -> None:
+        """Drain by hand, as an administrator does."""
+        if step:
+            step.interrupt(self.folder)
+        status = main(["drain", "-o", f"data={self.folder}", "-o", f"store={self.store}"])
+        assert status == 0, status
+
+    def left(self) -> list[Path]:
+        """Return what is still there of the folders of processes, segments above all."""
+        return sorted((self.folder / "spool").glob("*/*/**/*"))
+
+    def grow_old(self) -> None:
+        """Let the folders of processes be two minutes older than they are."""
+        for folder in (self.folder / "spool").glob("*/*/"):
+            os.utime(folder, (time.time() - 120,) * 2)
+
+
+def post(timer: PageTimer, beat: SentBeat) -> int:
+    """Send a beat to a middleware in this process; return the answer's status."""
+    body = beat.body()
+    said: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/_pagetimer/beat",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost",
+        "HTTP_USER_AGENT": "a reader",
+        "CONTENT_TYPE": "text/plain;charset=UTF-8",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    chunks = timer(environ, lambda status, *_: said.append(status))
+    b"".join(chunks)
+    getattr(chunks, "close", lambda: None)()
+    return int(said[-1][:3])
+
+
+class Answers:
+    """What processes of ours answered, in a file that outlives them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def collect(self, timer: PageTimer, beats: Iterable[SentBeat]) -> None:
+        """Send beats to a middleware in this process, and note each answer."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for beat in beats:
+            status = post(timer, beat)
+            os.write(descriptor, f"{beat.view_id} {beat.seq} {status}\n".encode())
+        os.close(descriptor)
+
+    def tell(self, ledger: Ledger, beats: Iterable[SentBeat]) -> None:
+        """Note in the ledger what was sent, and what the file knows of the answers."""
+        answered = dict(self._read())
+        for beat in beats:
+            ledger.send(beat)
+            ledger.answer(beat, answered.get((beat.view_id, beat.seq)))
+
+    def _read(self) -> Iterator[tuple[tuple[str, int], int]]:
+        for line in self._path.read_text().splitlines() if self._path.exists() else ():
+            view_id, seq, status = line.split()
+            yield (view_id, int(seq)), int(status)

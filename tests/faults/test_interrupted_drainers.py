@@ -1,0 +1,120 @@
+"""Drainers killed, or halted and overtaken, at each step: the next start goes on."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from .ledger import Ledger, SentBeat, beats_of_a_view
+from .steps import Answers, Site, Step, fork
+
+BEATS = 3
+STRIDE = pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site whose store has its tables."""
+    made = new_site(tmp_path / "site")
+    assert fork(made.drain).join() == 0
+    return made
+
+
+def new_site(folder: Path) -> Site:
+    folder.mkdir()
+    return Site(folder, f"sqlite:///{folder}/pagetimer.db")
+
+
+def accept(site: Site, ledger: Ledger) -> None:
+    """Let two processes accept beats and be killed."""
+    for name in ("one", "two"):
+        beats, answers = beats_of_a_view(BEATS), Answers(site.folder / f"{name}.answers")
+        assert fork(accept_and_die, site, beats, answers).join() == -signal.SIGKILL
+        answers.tell(ledger, beats)
+
+
+def accept_and_die(site: Site, beats: list[SentBeat], answers: Answers) -> None:
+    answers.collect(site.timer(writer="off"), beats)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def accept_and_flush(site: Site, beats: list[SentBeat], answers: Answers, step: Step) -> None:
+    timer = site.timer(writer="off")
+    answers.collect(timer, beats)
+    step.interrupt(site.folder)
+    timer.flush()
+    timer.close()
+
+
+def clear(site: Site) -> None:
+    """Drain two minutes later, and hold that no process's folder is left."""
+    site.grow_old()
+    assert fork(site.drain).join() == 0
+    assert site.left() == []
+
+
+@STRIDE
+def test_a_drainer_may_die_at_any_step(stride: int, site: Site, ledger: Ledger) -> None:
+    for number in itertools.count(1, stride):
+        accept(site, ledger)
+        status = fork(site.drain, Step(number, signal.SIGKILL)).join()
+        clear(site)
+        if status == 0:
+            break
+    ledger.hold(site.store)
+    ledger.notes.append(f"every {stride} of {number} steps")
+
+
+@STRIDE
+def test_a_process_may_die_at_any_step_of_draining_what_it_accepted(
+    stride: int, site: Site, ledger: Ledger
+) -> None:
+    for number in itertools.count(1, stride):
+        beats, answers = beats_of_a_view(BEATS), Answers(site.folder / "answers")
+        step = Step(number, signal.SIGKILL)
+        status = fork(accept_and_flush, site, beats, answers, step).join()
+        answers.tell(ledger, beats)
+        clear(site)
+        if status == 0:
+            break
+    ledger.hold(site.store)
+    ledger.notes.append(f"every {stride} of {number} steps")
+
+
+@STRIDE
+def test_a_drainer_may_die_at_any_step_of_a_migration(
+    stride: int, ledger: Ledger, tmp_path: Path
+) -> None:
+    beats = beats_of_a_view(BEATS)
+    for number in itertools.count(1, stride):
+        site, answers = new_site(tmp_path / str(number)), Answers(tmp_path / f"{number}.answers")
+        assert fork(accept_and_die, site, beats, answers).join() == -signal.SIGKILL
+        answers.tell(ledger, beats)
+        status = fork(site.drain, Step(number, signal.SIGKILL)).join()
+        clear(site)
+        ledger.hold(site.store)
+        if status == 0:
+            break
+    ledger.notes.append(f"every {stride} of {number} steps")
+
+
+@STRIDE
+def test_a_drainer_may_be_overtaken_by_another_at_any_step(
+    stride: int, site: Site, ledger: Ledger
+) -> None:
+    for number in itertools.count(1, stride):
+        accept(site, ledger)
+        slow = fork(site.drain, Step(number, signal.SIGSTOP))
+        halted = slow.is_halted()
+        assert fork(site.drain).join() == 0
+        if not halted:
+            break
+        slow.go_on()
+        assert slow.join() == 0
+        clear(site)
+    ledger.hold(site.store)
+    ledger.notes.append(f"every {stride} of {number} steps")
