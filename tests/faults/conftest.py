@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .ledger import Ledger
+from .steps import end_all
 
 _ledgers: list[Ledger] = []
 
@@ -18,6 +19,7 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     found = Ledger(request.node.name.removeprefix("test_").replace("_", " "))
     yield found
     _ledgers.append(found)
+    end_all()
 
 
 @pytest.fixture(params=["sqlite"])

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from .ledger import Ledger, SentBeat
 from .site import page
 
 SECRET = "the-secret-of-the-fault-tests"
-_LOOKS = frozenset({"open", "os.listdir", "os.scandir"})
-_CHANGES = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.utime"})
+_FILES = frozenset(
+    ["open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "os.rmdir"]
+)
 _LOCKS = frozenset({"fcntl.lockf", "fcntl.fcntl"})
 
 
@@ -55,7 +56,7 @@ class Step:
                 os.kill(os.getpid(), self.how)
 
         def hook(name: str, arguments: tuple[Any, ...]) -> None:
-            if name in _LOCKS or name in _LOOKS | _CHANGES and _within(inside, arguments[0]):
+            if name in _LOCKS or (name in _FILES and _within(inside, arguments[0])):
                 count()
 
         sys.addaudithook(hook)
@@ -75,13 +76,31 @@ class Process:
 
     pid: int
 
-    def join(self) -> int:
-        """Wait until it ends; return its exit status, or the signal that ended it, negative."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+    def join(self, timeout: float = 60.0) -> int:
+        """Wait until it ends; return its exit status, or the signal that ended it, negative.
+
+        :param timeout: seconds
+        """
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                _living.discard(self)
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.001)
+        raise AssertionError(f"process {self.pid} still runs after {timeout} s")
+
+    def kill(self) -> None:
+        """Kill it, wherever it is."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.join()
 
     def is_halted(self) -> bool:
         """Wait until it is halted or ends; tell which. Who is halted is to go on."""
-        return os.WIFSTOPPED(os.waitpid(self.pid, os.WUNTRACED)[1])
+        halted = os.WIFSTOPPED(os.waitpid(self.pid, os.WUNTRACED)[1])
+        if not halted:
+            _living.discard(self)
+        return halted
 
     def go_on(self) -> None:
         """Let it go on where it was halted."""
@@ -92,7 +111,9 @@ def fork(role: Callable[..., object], *arguments: object) -> Process:
     """Let a process of its own play a role; its exit status is 0 if it plays it to its end."""
     pid = os.fork()
     if pid:
-        return Process(pid)
+        process = Process(pid)
+        _living.add(process)
+        return process
     status = 1
     try:
         role(*arguments)
@@ -101,6 +122,15 @@ def fork(role: Callable[..., object], *arguments: object) -> Process:
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def end_all() -> None:
+    """Kill those that nobody has waited for."""
+    for process in list(_living):
+        process.kill()
+
+
+_living: set[Process] = set()
 
 
 @dataclass(frozen=True)
@@ -167,27 +197,29 @@ def post(timer: PageTimer, beat: SentBeat) -> int:
 
 
 class Answers:
-    """What processes of ours answered, in a file that outlives them."""
+    """What processes of ours sent and were answered, in a file that outlives them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def collect(self, timer: PageTimer, beats: Iterable[SentBeat]) -> None:
-        """Send beats to a middleware in this process, and note each answer."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for beat in beats:
-            status = post(timer, beat)
-            os.write(descriptor, f"{beat.view_id} {beat.seq} {status}\n".encode())
-        os.close(descriptor)
+        """Send beats to a middleware in this process, and note each and its answer."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            for beat in beats:
+                said = f"{beat.view_id} {beat.seq} {beat.visible_ms}"
+                os.write(descriptor, f"{said} sent\n".encode())
+                os.write(descriptor, f"{said} {post(timer, beat)}\n".encode())
+        finally:
+            os.close(descriptor)
 
-    def tell(self, ledger: Ledger, beats: Iterable[SentBeat]) -> None:
-        """Note in the ledger what was sent, and what the file knows of the answers."""
-        answered = dict(self._read())
-        for beat in beats:
-            ledger.send(beat)
-            ledger.answer(beat, answered.get((beat.view_id, beat.seq)))
-
-    def _read(self) -> Iterator[tuple[tuple[str, int], int]]:
-        for line in self._path.read_text().splitlines() if self._path.exists() else ():
-            view_id, seq, status = line.split()
-            yield (view_id, int(seq)), int(status)
+    def tell(self, ledger: Ledger) -> None:
+        """Note in a ledger what the file knows, and forget it."""
+        for line in self._path.read_text().splitlines():
+            view_id, seq, visible_ms, what = line.split()
+            beat = SentBeat(view_id, int(seq), int(visible_ms))
+            if what == "sent":
+                ledger.send(beat)
+            else:
+                ledger.answer(beat, int(what))
+        self._path.unlink()

@@ -34,7 +34,7 @@ def accept(site: Site, ledger: Ledger) -> None:
     for name in ("one", "two"):
         beats, answers = beats_of_a_view(BEATS), Answers(site.folder / f"{name}.answers")
         assert fork(accept_and_die, site, beats, answers).join() == -signal.SIGKILL
-        answers.tell(ledger, beats)
+        answers.tell(ledger)
 
 
 def accept_and_die(site: Site, beats: list[SentBeat], answers: Answers) -> None:
@@ -77,7 +77,7 @@ def test_a_process_may_die_at_any_step_of_draining_what_it_accepted(
         beats, answers = beats_of_a_view(BEATS), Answers(site.folder / "answers")
         step = Step(number, signal.SIGKILL)
         status = fork(accept_and_flush, site, beats, answers, step).join()
-        answers.tell(ledger, beats)
+        answers.tell(ledger)
         clear(site)
         if status == 0:
             break
@@ -93,7 +93,7 @@ def test_a_drainer_may_die_at_any_step_of_a_migration(
     for number in itertools.count(1, stride):
         site, answers = new_site(tmp_path / str(number)), Answers(tmp_path / f"{number}.answers")
         assert fork(accept_and_die, site, beats, answers).join() == -signal.SIGKILL
-        answers.tell(ledger, beats)
+        answers.tell(ledger)
         status = fork(site.drain, Step(number, signal.SIGKILL)).join()
         clear(site)
         ledger.hold(site.store)
