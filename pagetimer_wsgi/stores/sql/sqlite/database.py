@@ -21,10 +21,10 @@ _MEANINGS = (
     ("locked", "is locked by another program; find out which one keeps it open"),
     ("readonly", "cannot be written by this user; give it leave to write the file and its folder"),
     ("is full", "cannot grow, the disk is full; make room"),
-    ("unable to open", "cannot be opened by this user; look at its folder's owner and permissions"),
+    ("unable to open", "cannot be opened by this user; give it leave to write its folder and disk"),
     ("not a database", "is no SQLite database; move that file away or name another one"),
     ("malformed", "is damaged; put back a backup, or use SQLite's .recover"),
-    ("disk I/O error", "cannot be read or written by the disk; look into the system's log"),
+    ("disk I/O error", "cannot be read or written; is its disk full? Else see the system's log"),
     ("no such table", "lacks tables that its version should have; put back a backup"),
     ("no such column", "lacks columns that its version should have; put back a backup"),
 )
