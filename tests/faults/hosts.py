@@ -143,20 +143,23 @@ class Host:
             said: dict[str, Any] = json.load(answer)
         return said
 
-    def says(self, part: str, words: str, timeout: float = 20.0) -> str:
-        """Return the reason for which a part fails, once health gives one with these words."""
+    def until(
+        self, holds: Callable[[dict[str, Any]], object], timeout: float = 30.0
+    ) -> dict[str, Any]:
+        """Return what health says as soon as something holds for it."""
         end = time.monotonic() + timeout
-        while words not in (reason := self.health()["reasons"].get(part, "")):
-            assert time.monotonic() < end, f"{part} never said {words!r}: {self.health()}"
+        while not holds(said := self.health()):
+            assert time.monotonic() < end, f"after {timeout} s it still says {said}"
             time.sleep(0.1)
-        return reason
+        return said
 
-    def recovers(self, timeout: float = 30.0) -> None:
+    def says(self, part: str, words: str) -> None:
+        """Return once a part of it fails, for a reason that holds these words."""
+        self.until(lambda said: words in said["reasons"].get(part, ""))
+
+    def recovers(self) -> None:
         """Return once nothing fails any longer."""
-        end = time.monotonic() + timeout
-        while failing := self.health()["reasons"]:
-            assert time.monotonic() < end, f"it still fails: {failing}"
-            time.sleep(0.1)
+        self.until(lambda said: said["state"] == "ok")
 
     def log(self) -> str:
         """Return what it wrote to its standard output and error."""

@@ -1,0 +1,74 @@
+"""Disks that faults happen to: small ones that fill up, and such as cannot be written to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from browser import require
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
+    """Mount a disk in memory on a folder, which is made."""
+    folder.mkdir(parents=True)
+    with _mounted("-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)):
+        yield folder
+
+
+@contextlib.contextmanager
+def read_only_disk(folder: Path) -> Iterator[None]:
+    """Let a folder be on a disk that is mounted read-only, for those who open files anew."""
+    with _mounted("--bind", str(folder), str(folder)):
+        _run("mount", "-o", "remount,bind,ro", str(folder))
+        yield
+
+
+@contextlib.contextmanager
+def read_only_modes(path: Path) -> Iterator[None]:
+    """Take away the right to write a file or folder; unprivileged hosts heed it."""
+    mode = path.stat().st_mode
+    path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        path.chmod(mode)
+
+
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Fill the disk of a folder to the last byte."""
+    filler = folder / "filler"
+    fill(filler)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def fill(filler: Path, leave: int = 0) -> None:
+    """Let a file take what is free on its disk.
+
+    :param leave: bytes that stay free
+    """
+    disk = os.statvfs(filler.parent)
+    with filler.open("ab") as stream:
+        os.posix_fallocate(stream.fileno(), 0, disk.f_bavail * disk.f_frsize - leave)
+
+
+@contextlib.contextmanager
+def _mounted(*arguments: str) -> Iterator[None]:
+    require(os.geteuid() == 0, "only root can mount disks")
+    _run("mount", *arguments)
+    try:
+        yield
+    finally:
+        # Lazily: a process that is being stopped may still hold a file of it.
+        _run("umount", "--lazy", arguments[-1])
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
