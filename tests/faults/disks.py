@@ -42,21 +42,20 @@ def read_only_modes(path: Path) -> Iterator[None]:
 def full_disk(folder: Path) -> Iterator[None]:
     """Fill the disk of a folder to the last byte."""
     filler = folder / "filler"
-    fill(filler)
+    _fill(filler)
     try:
         yield
     finally:
         filler.unlink()
 
 
-def fill(filler: Path, leave: int = 0) -> None:
-    """Let a file take what is free on its disk.
-
-    :param leave: bytes that stay free
-    """
+def _fill(filler: Path) -> None:
     disk = os.statvfs(filler.parent)
-    with filler.open("ab") as stream:
-        os.posix_fallocate(stream.fileno(), 0, disk.f_bavail * disk.f_frsize - leave)
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+        os.posix_fallocate(stream.fileno(), 0, (disk.f_bavail - 256) * disk.f_frsize)
+        stream.seek(0, os.SEEK_END)
+        while True:  # until there is no page left for anybody
+            stream.write(bytes(disk.f_frsize))
 
 
 @contextlib.contextmanager

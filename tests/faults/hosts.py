@@ -120,29 +120,6 @@ class Host:
             said: dict[str, Any] = json.load(answer)
         return said
 
-    def says(self, part: str, words: str, timeout: float = 20.0) -> str:
-        """Return the reason for which a part fails, once health gives one with these words."""
-        end = time.monotonic() + timeout
-        while words not in (reason := self.health()["reasons"].get(part, "")):
-            assert time.monotonic() < end, f"{part} never said {words!r}: {self.health()}"
-            time.sleep(0.1)
-        return reason
-
-    def recovers(self, timeout: float = 30.0) -> None:
-        """Return once nothing fails any longer."""
-        end = time.monotonic() + timeout
-        while failing := self.health()["reasons"]:
-            assert time.monotonic() < end, f"it still fails: {failing}"
-            time.sleep(0.1)
-
-    def health(self) -> dict[str, Any]:
-        """Return what it says of how it goes, as viewers are told."""
-        address = f"http://127.0.0.1:{self.port}/_pagetimer/health"
-        headers = {"Authorization": f"Bearer {_VIEWER}"}
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
-            said: dict[str, Any] = json.load(answer)
-        return said
-
     def until(
         self, holds: Callable[[dict[str, Any]], object], timeout: float = 30.0
     ) -> dict[str, Any]:
