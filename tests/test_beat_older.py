@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -111,6 +112,20 @@ def test_a_call_is_read_from_a_form_multipart_and_json(make, how):
     answer = Request.blank("/_pagetimer/log/", **how).get_response(timer)
     assert answer.status_int == 204
     assert [view.path for view in stored(timer)] == ["/ä"]
+
+
+def test_a_long_part_needs_no_temporary_file(make, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    part = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}'
+    parts = [part.format("date", DATE), part.format("path", "/" + "a" * 2_000)]
+    body = "--tide\r\n" + "\r\n--tide\r\n".join(parts) + "\r\n--tide--\r\n"
+    answer = Request.blank(
+        "/_pagetimer/log/",
+        method="POST",
+        body=body.encode(),
+        content_type="multipart/form-data; boundary=tide",
+    ).get_response(make())
+    assert answer.status_int == 204
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ replayed later is the line; a client's resend is a second call.
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from ..events import Beat, Kind
 from ..who.keys import NoSecret
 from ..who.sources import Pair, native
 from .endpoints import Door
+from .form import read_fields
 from .parse import MAX_TEXT, checked, new_view_id
 from .sender import Environ, name_pair
 
@@ -97,21 +97,9 @@ class OlderCalls:
         return response
 
     def _fields(self, request: Request) -> Mapping[str, Any]:
-        """Return the call's fields, from a form, multipart or JSON."""
+        """Return the call's fields; see :func:`read_fields`."""
         body = self._door.let_in(request.environ)
-        copy = Request(request.environ | {"wsgi.input": io.BytesIO(body)})
-        copy.content_length = len(body)
-        if copy.content_type == "text/plain":  # what a browser's sendBeacon makes of a form
-            copy.environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
-        elif not copy.content_type.startswith("multipart/"):
-            # Forms and JSON are UTF-8 whatever their charset says.
-            copy.environ["CONTENT_TYPE"] = copy.content_type
-        if copy.content_type.endswith("json"):
-            return _json(copy)
-        try:
-            return {name: value for name, value in copy.POST.items() if isinstance(value, str)}
-        except (ValueError, LookupError) as error:
-            raise Refused(400, f"the form cannot be read: {error}") from error
+        return read_fields(request.environ.get("CONTENT_TYPE", ""), body)
 
     def _keep(self, request: Request, kind: Kind, path: str, **known: Any) -> None:
         door = self._door
@@ -180,13 +168,3 @@ def _referer_path(request: Request) -> str | None:
     except ValueError:
         return None
     return checked(path, "path") or None
-
-
-def _json(request: Request) -> Mapping[str, Any]:
-    try:
-        fields = request.json_body
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, f"the body is no JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise Refused(400, "the body must be a JSON object")
-    return fields
