@@ -1,0 +1,141 @@
+"""Bad bodies and odd headers: no 5xx, nothing stored that is not a beat, no memory growth."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pagetimer_wsgi import PageTimer
+from pagetimer_wsgi.who.keys import Keys
+from pagetimer_wsgi.who.token import Token, hash_path, sign
+
+from .record import Record
+from .site import page
+from .strange import Strange, Stranger
+
+SECRET = "the-secret-of-the-fault-tests"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "behind a proxy": {
+        "trusted_proxies": 1,
+        "visitor": "cookie",
+        "ip": "full",
+        "query_parameters": "*",
+        "fragments": "yes",
+        "privacy_signals": "ignore",
+        "rate_limit": 0,
+    },
+}
+
+
+def _token(secret: str, made_at: int) -> str:
+    here = hash_path(b"/tides")
+    return sign(Keys([secret]), Token("ada", "5" * 32, "/<place>", here, made_at))
+
+
+def _tokens() -> tuple[str, ...]:
+    """Return a right one, cut and changed ones, of another secret, of other times, and none."""
+    right, tomorrow = _token(SECRET, int(time.time())), int(time.time()) + 86_400
+    return (
+        *(right, right[:-1], right[:20], right[1:], right.swapcase(), right + "\xe9"),
+        *("2" + right[1:], _token(SECRET, tomorrow), _token(SECRET, 0), _token(SECRET, -(2**62))),
+        *(_token("another secret of some length", tomorrow), "1.", "1", "\x00", "a" * 9_000),
+    )
+
+
+@dataclass
+class Host:
+    """A host without a server: its callable is called."""
+
+    timer: PageTimer
+    record: Record = field(default_factory=Record)
+
+    def call(self, request: Strange) -> None:
+        """Make a request, and hold what must hold of its answer."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+            started.append((status, headers))
+
+        chunks = self.timer(request.as_environ(), start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        ((status, headers),) = started
+        self.record.note(request, int(status[:3]))
+        for text in (status, *(part for header in headers for part in header)):
+            assert not re.search(r"[\x00-\x1f\x7f]|[^\x00-\xff]", text), (request, headers)
+        about = dict(headers)
+        assert not status.startswith("405") or about["Allow"], request
+        if request.method != "HEAD" and "Content-Length" in about:
+            assert int(about["Content-Length"]) == len(body), request
+
+    def hold(self) -> None:
+        """Hold that the store has what was accepted, and nothing else."""
+        self.timer.flush(60)
+        self.record.hold(self.timer.settings.store)
+
+
+@pytest.fixture(params=OPTIONS.values(), ids=OPTIONS)
+def host(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) -> Iterator[Host]:
+    options = {"data": tmp_path / "data", "store": store_url, "secret": SECRET}
+    timer = PageTimer(page, **options, **request.param)
+    yield Host(timer)
+    timer.close()
+
+
+@pytest.mark.parametrize("number", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_no_change_of_a_request_gets_a_5xx_and_only_beats_are_stored(
+    number: int, host: Host
+) -> None:
+    stranger = Stranger(number, _tokens())
+    for _ in range(number):
+        host.call(stranger.request())
+    host.hold()
+
+
+NUMBERS = st.one_of(
+    st.integers(-2, 2**53 + 2), st.just(int(time.time() * 1000)), st.text("0123 -+e")
+)
+FIELDS = st.fixed_dictionaries(
+    {
+        "v": st.one_of(st.text("0123456789abcdef", min_size=32, max_size=32), st.text()),
+        "n": NUMBERS,
+        "t": NUMBERS,
+        "p": st.one_of(st.text().map("/".__add__), st.text()),
+        "d": NUMBERS,
+    },
+    optional={
+        "e": NUMBERS,
+        "l": NUMBERS,
+        "r": st.text(),
+        "w": st.sampled_from(("start", "leave", "never", "")),
+        "k": st.text(),
+        "x": st.text(),
+    },
+)
+BODIES = st.one_of(
+    FIELDS.map(lambda fields: urllib.parse.urlencode(fields, errors="surrogatepass").encode()),
+    FIELDS.map(lambda f: "&".join(f"{k}={v}" for k, v in f.items()).encode(errors="replace")),
+    st.binary(max_size=200),
+)
+
+
+@settings(
+    max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=BODIES)
+def test_a_body_is_accepted_if_and_only_if_it_is_a_beat(body: bytes, host: Host) -> None:
+    host.call(Strange("/beat", body))
+    if len(host.record.answers) > 1 and host.record.answers.total() % 500 == 0:
+        host.hold()
