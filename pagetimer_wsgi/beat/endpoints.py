@@ -106,7 +106,7 @@ def read_body(environ: Environ) -> bytes:
             raise Refused(413, f"at most {MAX_BODY} bytes are taken")
     try:
         body: bytes = environ["wsgi.input"].read(int(length) if length else MAX_BODY + 1)
-    except OSError as error:  # whoever sent it has gone
+    except Exception as error:  # whoever sent it has gone; each server has errors of its own
         raise Refused(400, "the body ended early") from error
     if len(body) > MAX_BODY:
         raise Refused(413, f"at most {MAX_BODY} bytes are taken")

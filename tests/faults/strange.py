@@ -20,6 +20,25 @@ DATES = ("2026-01-31T09:30:00Z", "2026-01-31", "0001-01-01", "9999-12-31", "")
 DATES += ("10000-01-01", "2026-13-01", "2026-01-31T25:00", "yesterday", "1969-12-31")
 
 
+BREAKS = (
+    ConnectionResetError("the client has gone"),
+    TimeoutError("the client is too slow"),
+    ValueError("bad chunk transfer size"),  # as cheroot says
+    Exception("a trailer that is none"),  # gunicorn's own errors are such
+)
+
+
+@dataclass
+class Broken:
+    """A body that cannot be read to its end."""
+
+    error: Exception
+
+    def read(self, size: int = -1) -> bytes:
+        """Fail."""
+        raise self.error
+
+
 @dataclass
 class Strange:
     """A request: where it goes, its body, and what else environ says.
@@ -31,13 +50,13 @@ class Strange:
     path: str
     body: bytes
     method: str = "POST"
-    environ: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, Any] = field(default_factory=dict)
     whole: bool = True
 
     def arrives(self) -> bytes:
         """Return as much of the body as its length says."""
-        length = self.environ.get("CONTENT_LENGTH")
-        return self.body[: int(length)] if length and length.isdecimal() else self.body
+        length = self.environ.get("CONTENT_LENGTH") or ""
+        return self.body[: int(length)] if length.isdecimal() and len(length) < 9 else self.body
 
     def as_environ(self) -> dict[str, Any]:
         """Return a WSGI environ of it (PEP 3333)."""
@@ -96,6 +115,8 @@ class Stranger:
         if choice.random() < 0.1:
             request.environ |= {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
             request.environ["CONTENT_LENGTH"] = choice.choice(("", None))
+        if choice.random() < 0.05:
+            request.environ["wsgi.input"] = Broken(choice.choice(BREAKS))
         return request
 
     def _beat(self) -> bytes:
@@ -142,6 +163,19 @@ class Stranger:
     def _lengths(self, body: bytes) -> tuple[str, ...]:
         right = len(body)
         return (
-            *("", "-1", "+5", " 5", "1e3", "0x10", "5,5", "\u0663", "\xb2", "9" * 400, "16385"),
+            *(
+                "",
+                "-1",
+                "+5",
+                " 5",
+                "1e3",
+                "0x10",
+                "5,5",
+                "\u0663",
+                "\xb2",
+                "9" * 400,
+                "9" * 5_000,
+                "16385",
+            ),
             *(str(right + 7), str(max(0, right - 7)), f"{right:09}", f"{right:012}", "0"),
         )

@@ -37,18 +37,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def _token(secret: str, made_at: int) -> str:
+def _token(secret: str, user: str, made_at: int) -> str:
     here = hash_path(b"/tides")
-    return sign(Keys([secret]), Token("ada", "5" * 32, "/<place>", here, made_at))
+    return sign(Keys([secret]), Token(user, "5" * 32, "/<place>", here, made_at))
 
 
 def _tokens() -> tuple[str, ...]:
     """Return a right one, cut and changed ones, of another secret, of other times, and none."""
-    right, tomorrow = _token(SECRET, int(time.time())), int(time.time()) + 86_400
+    now = int(time.time())
+    times = (now, now + 86_400, 0, -(2**62))
+    right, *others = (_token(SECRET, "ada", made_at) for made_at in times)
+    forged = _token("another secret of some length", "eve", now)
     return (
         *(right, right[:-1], right[:20], right[1:], right.swapcase(), right + "\xe9"),
-        *("2" + right[1:], _token(SECRET, tomorrow), _token(SECRET, 0), _token(SECRET, -(2**62))),
-        *(_token("another secret of some length", tomorrow), "1.", "1", "\x00", "a" * 9_000),
+        *("2" + right[1:], *others, forged, "1.", "1", "\x00", "a" * 9_000),
     )
 
 
