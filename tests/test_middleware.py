@@ -859,10 +859,15 @@ def test_the_wrong_method_gets_405_with_what_is_allowed(make, path, method, allo
     assert set(answer.headers["Allow"].split(", ")) == allow
 
 
-def test_the_prefix_without_its_slash_leads_to_the_one_with_it(make):
-    answer = get(make(), "/_pagetimer", {"SCRIPT_NAME": "/shop"})
+@pytest.mark.parametrize(
+    "environ",
+    [{"SCRIPT_NAME": "/shop"}, {"SCRIPT_NAME": "/\xff"}, {"HTTP_HOST": "["}],
+    ids=["mounted", "mounted at bytes", "a host that is none"],
+)
+def test_the_prefix_without_its_slash_leads_to_the_one_with_it(make, environ):
+    answer = get(make(prefix="/own/pages"), "", {"PATH_INFO": "/own/pages", **environ})
     assert answer.status_int == 301
-    assert answer.headers["Location"] == "http://localhost/shop/_pagetimer/"
+    assert answer.headers["Location"] == "./pages/"
 
 
 def test_the_application_never_runs_on_our_addresses(make):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from webob import Request, Response
-from webob.exc import HTTPException, HTTPMethodNotAllowed, HTTPMovedPermanently, HTTPNotFound
+from webob.exc import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 
 from ..beat.endpoints import BeatEndpoint
 from ..who.sources import Environ
@@ -65,9 +66,11 @@ class Reserved:
         return answer
 
     def _to_slash(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        moved = HTTPMovedPermanently(location=Request(environ).path_url + "/")
-        chunks: Iterable[bytes] = moved(environ, start_response)
-        return chunks
+        # Relative, as WebOb never leaves it: then no host, mount or proxy can make it wrong.
+        location = f"./{quote(self._prefix.rpartition('/')[2])}/"
+        headers = [("Location", location), ("Content-Type", "text/plain"), ("Content-Length", "0")]
+        start_response("301 Moved Permanently", headers)
+        return []
 
     def _safely(self, answer: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Let no error of ours reach the server: it is logged, and answered with 503."""
