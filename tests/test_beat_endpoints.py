@@ -517,6 +517,13 @@ def test_no_query_keeps_the_script_from_being_served(make, asked):
     assert (answer.status_int, answer.headers["Cache-Control"]) == (200, "no-cache")
 
 
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=-", "bytes=" + "9" * 5000 + "-"])
+def test_the_script_goes_out_whole_whatever_range_is_asked_for(make, asked):
+    answer = get(make(), "/pagetimer.js", headers={"Range": asked})
+    assert answer.status_int == 200
+    assert answer.content_length == len(answer.body) > 1000
+
+
 def test_whoever_leaves_in_the_middle_of_a_beat_is_no_failure_of_ours():
     class Gone:
         def read(self, size):

@@ -198,6 +198,7 @@ class ScriptEndpoint:
         self._script = script
 
     def __call__(self, request: Request) -> Response:
+        request.range = None  # it is short, and goes out whole; WebOb fails on `bytes=-`
         response = Response(body=self._script.body, content_type="text/javascript", charset="utf-8")
         response.etag = self._script.version
         response.conditional_response = True

@@ -76,6 +76,7 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
         "--port={port}",
         "site_of_faults:application",
     ),
+    "cheroot": _module("cheroot", "--bind=127.0.0.1:{port}", "site_of_faults:application"),
     "waitress": _module("waitress", "--listen=127.0.0.1:{port}", "site_of_faults:application"),
 }
 """name -> the command that serves the site on a port of loopback."""

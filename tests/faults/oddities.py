@@ -75,7 +75,7 @@ ODD_HEADERS: dict[str, tuple[str | None, ...]] = {
     "HTTP_SEC_GPC": ("1", "yes"),
     "HTTP_IF_NONE_MATCH": ("*", '"', "\xff"),
     "HTTP_IF_MODIFIED_SINCE": ("yesterday", "Thu, 99 Xxx 0000 00:00:00 GMT"),
-    "HTTP_RANGE": ("bytes=0-0", "bytes=-", "\xff"),
+    "HTTP_RANGE": ("bytes=0-0", "bytes=-", "bytes=" + "9" * 5_000 + "-", "\xff"),
     "REMOTE_ADDR": (
         None,
         "",
