@@ -14,7 +14,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from pagetimer_wsgi.spool import folders
-folder = folders.make_folder(Path(sys.argv[1]))
+folder = folders.new_folder(Path(sys.argv[1]))
 print(folder.path, flush=True)
 sys.stdin.read()
 """
@@ -65,7 +65,7 @@ def test_a_dead_process_is_adopted_from_although_its_forked_child_lives(tmp_path
 
 
 def test_our_own_folder_is_never_tried_for_that_would_let_its_lock_go(tmp_path):
-    own = folders.make_folder(tmp_path)
+    own = folders.new_folder(tmp_path)
     assert adopted(tmp_path) == []
     other = "import sys; from pathlib import Path; from pagetimer_wsgi.spool import folders\n"
     other += "print(len(list(folders.adopt(Path(sys.argv[1])))))"
@@ -78,7 +78,7 @@ def test_our_own_folder_is_never_tried_for_that_would_let_its_lock_go(tmp_path):
 
 
 def test_two_folders_of_one_process_have_different_names(tmp_path):
-    one, two = folders.make_folder(tmp_path), folders.make_folder(tmp_path)
+    one, two = folders.new_folder(tmp_path), folders.new_folder(tmp_path)
     assert one.path != two.path
     one.remove()
     two.remove()
@@ -93,25 +93,25 @@ def test_a_folder_without_a_lock_file_is_left_for_a_minute_then_adopted(tmp_path
 
 
 def test_what_a_killed_process_left_half_written_does_not_keep_its_folder(tmp_path):
-    folder = folders.make_folder(tmp_path)
-    for name in ("health.draft", "000000000001.draft", "000000000001.mark"):
+    folder = folders.new_folder(tmp_path)
+    for name in ("health.json.0a.draft", "000000000001.mark.0b.draft", "000000000001.mark"):
         (folder.path / name).touch()
     folder.remove()
     assert not folder.path.exists()
 
 
 def test_a_folder_in_which_beats_lie_is_not_removed(tmp_path):
-    folder = folders.make_folder(tmp_path)
+    folder = folders.new_folder(tmp_path)
     (folder.path / "000000000001.jsonl").touch()
     folder.remove()
     assert (folder.path / "000000000001.jsonl").exists()
 
 
-def test_a_folder_is_not_there_once_its_lock_file_was_removed(tmp_path):
-    folder = folders.make_folder(tmp_path)
-    assert folder.is_there()
+def test_a_folder_is_not_held_once_its_lock_file_was_removed(tmp_path):
+    folder = folders.new_folder(tmp_path)
+    assert folder.is_held()
     (folder.path / "lock").unlink()
-    assert not folder.is_there()
+    assert not folder.is_held()
     folder.remove()
 
 
@@ -124,7 +124,7 @@ def test_where_no_locks_are_to_be_had_the_folder_fails_instead_of_trying_on(tmp_
 
     monkeypatch.setattr(fcntl, "lockf", no_locks)
     with pytest.raises(OSError, match="No locks"):
-        folders.make_folder(tmp_path)
+        folders.new_folder(tmp_path)
     assert len(tried) == 1
 
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from pagetimer_wsgi.errors import SpoolAway
-from pagetimer_wsgi.spool import spool as module
+from pagetimer_wsgi.spool import folders
+from pagetimer_wsgi.spool import process as module
 from pagetimer_wsgi.spool.segments import Segment
 from pagetimer_wsgi.spool.spool import Spool
 
@@ -30,7 +31,7 @@ def on_disk(spool):
 
 def look_again(spool):
     """Room is looked at once a second: now."""
-    spool.process._room_seen = -1.0
+    spool.process._room._seen = float("-inf")
 
 
 @pytest.mark.parametrize("fsync", [False, True])
@@ -202,7 +203,7 @@ def test_a_segment_that_is_being_opened_is_not_taken_for_one_that_ended(spool, m
         appending.join(timeout=5)
         return found
 
-    spool.process._folder = module.folders.make_folder(spool.folder)
+    spool.process._folder = folders.new_folder(spool.folder)
     monkeypatch.setattr(os, "open", slow_open)
     monkeypatch.setattr(Segment, "is_stored", slow_look)
     appending = threading.Thread(target=spool.append, args=(b"one\n",))

@@ -32,10 +32,12 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
     Only one process of a host should do so at a time; if more do, nothing is lost or doubled.
     Segments of dead processes go once they are stored; of the living, their owners remove them.
 
+    :raises SpoolAway: if the spool may not be used from here
     :raises StoreAway: if the store cannot take them; they wait
     :raises OSError: if the spool or the quarantine cannot be used; likewise
     """
-    adopted = list(folders.adopt(spool.folder))
+    spool.process.check_place()
+    adopted = list(folders.adopt(spool.folder, spool.process.left))
     try:
         segments = spool.segments()
         if not segments and not adopted:

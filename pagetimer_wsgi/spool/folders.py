@@ -13,12 +13,15 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import DRAFT, make_folder, make_new_folder, open_file
+from .descriptors import Descriptor
+
 _LOCK = "lock"
-_LEFT = (".mark", ".draft")
+_LEFT = (".mark", DRAFT)
 _NEW = 60
 """Seconds for which a folder without a lock file may be one that is being made."""
 
@@ -27,19 +30,19 @@ _NEW = 60
 class ProcessFolder:
     """A folder whose lock this process holds.
 
-    :param lock: the descriptor that holds the lock
+    :param lock: what holds the lock
     """
 
     path: Path
-    lock: int
+    lock: Descriptor
 
-    def is_there(self) -> bool:
-        """Tell whether the folder still has its name, and the lock in it."""
-        return self.path.is_dir() and os.fstat(self.lock).st_nlink > 0
+    def is_held(self) -> bool:
+        """Tell whether the folder is still ours: a host that closed our lock file let it go."""
+        return self.lock.has_name()
 
     def let_go(self) -> None:
         """Give up the lock; the folder stays for whoever adopts it."""
-        os.close(self.lock)
+        self.lock.close()
 
     def remove(self) -> None:
         """Remove the folder, if nothing but our own files lies there, and give up the lock."""
@@ -54,36 +57,51 @@ class ProcessFolder:
             self.let_go()
 
 
-def make_folder(spool: Path) -> ProcessFolder:
+def new_folder(spool: Path, *, fsync: bool = False) -> ProcessFolder:
     """Make a new folder for this process, and hold its lock.
 
-    :raises OSError: if it cannot be made
+    :param fsync: whether the disk itself shall have its name
+    :raises OSError: if it cannot be made; nothing is left then
     """
-    os.makedirs(spool, mode=0o700, exist_ok=True)
+    make_folder(spool, fsync=fsync)
     prefix = own_prefix()
-    for number in itertools.count(1):
+    for number in _numbers:
         path = spool / f"{prefix}{number}"
         try:
-            path.mkdir(mode=0o700)
-            lock = _lock(path / _LOCK, os.O_CREAT)
+            make_new_folder(path, fsync=fsync)
+            lock = _first_lock(path)
         except FileExistsError:
             continue
         except FileNotFoundError:
-            os.makedirs(spool, mode=0o700, exist_ok=True)
+            make_folder(spool, fsync=fsync)
             continue
         if lock is not None:
             return ProcessFolder(path, lock)
     raise AssertionError("unreachable: counting does not end")
 
 
-def adopt(spool: Path) -> Iterator[ProcessFolder]:
-    """Yield each folder whose owner is dead, its lock held by us."""
+def _first_lock(folder: Path) -> Descriptor | None:
+    try:
+        return _lock(folder / _LOCK, os.O_CREAT)
+    except OSError:
+        with contextlib.suppress(OSError):
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+        raise
+
+
+def adopt(spool: Path, left: Collection[Path] = ()) -> Iterator[ProcessFolder]:
+    """Yield each folder whose owner is dead, its lock held by us.
+
+    :param left: folders of this very process that it has let go of
+    """
+    own = own_prefix()
     for path in process_folders(spool):
-        if path.name.startswith(own_prefix()):
+        if path.name.startswith(own) and path not in left:
             continue
         try:
-            flags = 0 if time.time() - path.stat().st_mtime < _NEW else os.O_CREAT
-            lock = _lock(path / _LOCK, flags)
+            age = time.time() - path.stat().st_mtime
+            lock = _lock(path / _LOCK, 0 if 0 <= age < _NEW else os.O_CREAT)
         except (FileNotFoundError, PermissionError):
             continue  # it is gone, or another user's, who adopts it
         if lock is not None:
@@ -99,17 +117,17 @@ def process_folders(spool: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def only_one(lock: int) -> Iterator[bool]:
-    """Hold a lock file's lock for a while; false if another process holds it."""
+def only_one(path: Path) -> Iterator[bool]:
+    """Hold a lock file's lock for a while; false if another process holds it.
+
+    :raises OSError: if the file cannot be made or locked
+    """
+    lock = _lock(path, os.O_CREAT)
     try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        yield False
-        return
-    try:
-        yield True
+        yield lock is not None
     finally:
-        fcntl.lockf(lock, fcntl.LOCK_UN)
+        if lock is not None:
+            lock.close()
 
 
 def own_prefix() -> str:
@@ -117,19 +135,19 @@ def own_prefix() -> str:
     return f"{_boot()}-{os.getpid()}-{_started()}-"
 
 
-def _lock(path: Path, flags: int) -> int | None:
+def _lock(path: Path, flags: int) -> Descriptor | None:
     """Open a lock file and hold its lock; None if another process does, or it is gone."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    lock = Descriptor(open_file(path, os.O_RDWR | flags))
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
+        fcntl.lockf(lock.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock.number), os.stat(path)):
+            return lock
     except (BlockingIOError, PermissionError, FileNotFoundError):
         pass
     except OSError:  # no locks are to be had here: trying again would not help
-        os.close(descriptor)
+        lock.close()
         raise
-    os.close(descriptor)
+    lock.close()
     return None
 
 
@@ -149,3 +167,4 @@ def _started() -> str:
 
 
 _imported = time.time_ns()
+_numbers = itertools.count(1)  # no name comes twice

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from ..files import write_file
+from . import threads
+from .folders import only_one
+
 log = logging.getLogger("pagetimer")
 FILE = "health.json"
+_LOCK = "health.lock"
 _MINUTE = 60
+AnyFigures = TypeVar("AnyFigures", bound="Figures")
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -55,9 +61,9 @@ class Health:
 
     def __init__(self) -> None:
         self.figures = Figures()
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
         self._said: dict[str, float] = {}
-        self._saved = b""
+        self._saved: tuple[Path, bytes] | None = None
 
     def count(self, name: str, number: int = 1) -> None:
         """Count something: accepted, stored, quarantined or refused."""
@@ -75,10 +81,7 @@ class Health:
         with self._lock:
             self.figures.errors += 1
             self.figures.last_error = Failure(time.time_ns() // 1_000_000, part, message)
-            now = time.monotonic()
-            silent = now - self._said.get(part, -_MINUTE) < _MINUTE
-            if not silent:
-                self._said[part] = now
+            silent = self._is_silent(part)
         if not silent:
             log.error("%s: %s", part, message)
 
@@ -86,16 +89,27 @@ class Health:
         """Note that a part works (again)."""
         if part in self.figures.failing:
             with self._lock:
-                self.figures.failing.pop(part, None)
-            log.warning("%s: works again", part)
+                silent = self.figures.failing.pop(part, None) is None or self._is_silent(
+                    f"{part} works"
+                )
+            if not silent:
+                log.warning("%s: works again", part)
+
+    def _is_silent(self, subject: str) -> bool:
+        """Tell whether something was said of this within the last minute; it counts as said."""
+        now = time.monotonic()
+        silent = now - self._said.get(subject, -_MINUTE) < _MINUTE
+        if not silent:
+            self._said[subject] = now
+        return silent
 
     def save(self, folder: Path) -> None:
         """Keep the figures in a process's folder, if they changed."""
         with self._lock:
             data = msgspec.json.encode(self.figures)
-        if data != self._saved:
-            _write(folder / FILE, data)
-            self._saved = data
+        if (folder, data) != self._saved:
+            write_file(folder / FILE, data)
+            self._saved = (folder, data)
 
     def leave(self, spool: Path) -> None:
         """Add the figures to the spool's own, where this process has no folder to leave them in.
@@ -104,7 +118,8 @@ class Health:
         """
         with self._lock:
             left, self.figures = self.figures, Figures()
-        _add(spool, left)
+        with _adding(spool) as together:
+            together.add(_settled(left))
 
     def hand_over(self, folder: Path) -> None:
         """Leave the figures in a folder for whoever adopts it, and count from 0 again."""
@@ -113,29 +128,55 @@ class Health:
             self.figures = Figures(failing=self.figures.failing, last_error=self.figures.last_error)
 
 
-def figures_in(folders: Iterable[Path]) -> Figures:
-    """Return the figures that these folders hold, together."""
-    together = Figures()
+class _Inherited(Figures):
+    """What dead processes counted, and of whom of them the file may still be there."""
+
+    folders: list[str] = msgspec.field(default_factory=list)
+
+
+def figures_in(spool: Path, folders: Iterable[Path]) -> Figures:
+    """Return what a spool's processes counted, dead and alive, together.
+
+    :param folders: those of its processes
+    """
+    together = _read(spool, _Inherited)
     for folder in folders:
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            together.add(msgspec.json.decode((folder / FILE).read_bytes(), type=Figures))
+        if folder.name not in together.folders:
+            together.add(_read(folder, Figures))
     return together
 
 
 def inherit(spool: Path, folder: Path) -> None:
-    """Add a dead process's figures to the spool's own, and remove its file."""
-    _add(spool, figures_in([folder]))
+    """Add a dead process's figures to the spool's own; once, whenever we may be killed.
+
+    :raises OSError: if they cannot be kept; then the folder must stay
+    """
+    with _adding(spool) as together:
+        if folder.name not in together.folders:
+            together.add(_settled(_read(folder, Figures)))
+            there = [name for name in together.folders if (spool / name / FILE).exists()]
+            together.folders = [*there, folder.name]
     (folder / FILE).unlink(missing_ok=True)
 
 
-def _add(spool: Path, left: Figures) -> None:
-    left.failing.clear()
-    together = figures_in([spool])
-    together.add(left)
-    _write(spool / FILE, msgspec.json.encode(together))
+@contextlib.contextmanager
+def _adding(spool: Path) -> Iterator[_Inherited]:
+    """Give the spool's own figures, and keep what they have become."""
+    with only_one(spool / _LOCK) as alone:
+        if not alone:
+            raise BlockingIOError(f"another process adds up the figures of {spool}")
+        together = _read(spool, _Inherited)
+        yield together
+        write_file(spool / FILE, msgspec.json.encode(together))
 
 
-def _write(path: Path, data: bytes) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_bytes(data)
-    draft.replace(path)
+def _settled(figures: Figures) -> Figures:
+    """What failed for a process that is no more, fails no more."""
+    figures.failing.clear()
+    return figures
+
+
+def _read(folder: Path, kind: type[AnyFigures]) -> AnyFigures:
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=kind)
+    return kind()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from ..files import write_file
+
 SUFFIX = ".jsonl"
 _MARK = ".mark"
 _READ = 2**20
@@ -36,10 +38,8 @@ class Segment:
 
     def mark(self, end: int, store: str) -> None:
         """Say that the store has all up to this byte; nothing, if the folder is gone."""
-        draft = self._mark.with_suffix(".draft")
-        with contextlib.suppress(FileNotFoundError):  # or another drainer was faster
-            draft.write_bytes(msgspec.json.encode(Mark(end, store)))
-            draft.replace(self._mark)
+        with contextlib.suppress(FileNotFoundError):
+            write_file(self._mark, msgspec.json.encode(Mark(end, store)))
 
     def lines(self, start: int) -> Iterator[tuple[bytes, int]]:
         """Yield each whole line from ``start`` on, and the byte at which it ends.

@@ -152,13 +152,8 @@ class Writer:
             if not self.spool.folder.is_dir():
                 yield False
                 return
-            path = self.spool.folder / _LOCK
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                with only_one(lock) as alone:
-                    yield alone
-            finally:
-                os.close(lock)
+            with only_one(self.spool.folder / _LOCK) as alone:
+                yield alone
         finally:
             here.release()
 
