@@ -1,5 +1,6 @@
 """``Spool``: what is accepted is on disk, and what cannot be kept is not accepted."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from pagetimer_wsgi.errors import SpoolAway
 from pagetimer_wsgi.spool import folders
 from pagetimer_wsgi.spool import process as module
+from pagetimer_wsgi.spool import room
 from pagetimer_wsgi.spool.segments import Segment
 from pagetimer_wsgi.spool.spool import Spool
 
@@ -262,3 +264,161 @@ def test_a_forked_child_appends_to_its_own_folder_and_doubles_no_figures(tmp_pat
     assert lines == [b"child\n", b"parent\nparent again\n"]
     assert len({segment.path.parent for segment in spool.segments()}) == 2
     assert spool.figures().accepted == 3
+
+
+HOST = """
+import os, sys
+from pathlib import Path
+from pagetimer_wsgi.spool.spool import Spool
+folder, first, last, reuses = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "yes"
+spool = Spool(Path(folder), "sqlite:///pagetimer.db", 2**30)
+spool.append(b"one\\n")
+os.closerange(first, last)
+theirs = os.open(f"{folder}/theirs", os.O_RDWR | os.O_CREAT)
+if reuses:
+    for number in range(max(first, 8190), last):
+        os.dup2(theirs, number)
+spool.append(b"two\\n")
+spool.append(b"three\\n")
+spool.process.close()
+assert os.fstat(theirs).st_size == 0, "our bytes are in the host's file"
+for number in range(max(first, 8190), last if reuses else 0):
+    assert os.path.sameopenfile(theirs, number), "we closed the host's file"
+"""
+
+
+@pytest.mark.parametrize("reuses", ["yes", "no"])
+@pytest.mark.parametrize("closed", [(3, 4096), (3, 8200), (8192, 8193), (8193, 8194)], ids=str)
+def test_a_host_that_closes_and_reuses_our_numbers_loses_no_line_and_gets_none(
+    tmp_path, closed, reuses
+):
+    command = [sys.executable, "-c", HOST, str(tmp_path), *map(str, closed), reuses]
+    subprocess.run(command, timeout=10, check=True)
+    spool = Spool(tmp_path, URL, 2**30)
+    lines = [line for segment in spool.segments() for line, _ in segment.lines(0)]
+    assert set(lines) == {b"one", b"two", b"three"}
+
+
+ADOPTER = """
+import sys
+from pathlib import Path
+from pagetimer_wsgi.spool import folders
+for folder in folders.adopt(Path(sys.argv[1])):
+    for segment in folder.path.glob("*.jsonl"):
+        segment.unlink()
+    folder.remove()
+"""
+
+
+def test_a_line_that_an_adopter_took_away_with_the_folder_is_written_again(spool):
+    spool.append(b"one\n")
+    taken = spool.process.folder_path
+    os.close(spool.process._folder.lock.number)  # the host lets our lock go
+    subprocess.run([sys.executable, "-c", ADOPTER, str(spool.folder)], timeout=10, check=True)
+    assert not taken.exists()
+    spool.append(b"two\n")
+    assert on_disk(spool) == b"two\n"
+    assert spool.process.folder_path != taken
+
+
+def test_a_folder_whose_lock_the_host_closed_is_left_to_whoever_adopts_it_also_to_us(spool):
+    spool.append(b"one\n")
+    taken = spool.process.folder_path
+    spool.process.health.save(taken)
+    os.close(spool.process._folder.lock.number)
+    spool.append(b"two\n")
+    assert sorted(spool.folder.glob("*/*.jsonl"))[0].read_bytes() == b"one\ntwo\n"
+    (folder,) = folders.adopt(spool.folder, spool.process.left)
+    assert folder.path == taken
+    assert not (taken / "health.json").exists()  # our figures go on in the new folder
+    folder.let_go()
+
+
+@pytest.mark.parametrize(("ending", "left"), [("lock", 0), (".jsonl", 1)])
+def test_files_that_cannot_be_made_leave_no_trail_of_others(spool, monkeypatch, ending, left):
+    opens = os.open
+
+    def full(path, *rest):
+        if str(path).endswith(ending):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opens(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        for _ in range(5):
+            with pytest.raises(SpoolAway, match="No space left"):
+                spool.append(b"lost\n")
+        assert len(folders.process_folders(spool.folder)) == left
+        assert spool.segments() == []
+    spool.append(b"one\n")
+    assert on_disk(spool) == b"one\n"
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from pagetimer_wsgi.errors import SpoolAway
+from pagetimer_wsgi.spool.spool import Spool
+spool = Spool(Path(sys.argv[1]), "sqlite:///pagetimer.db", 2**30, fsync=sys.argv[2] == "fsync")
+spool.append(b"first\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+for _ in range(5):
+    try:
+        spool.append(b"too long for it\\n")
+    except SpoolAway:
+        print("away")
+    spool.append(b"short\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+spool.append(b"works again\\n")
+"""
+
+
+@pytest.mark.parametrize("fsync", ["fsync", "no"])
+def test_where_the_disk_takes_half_a_line_none_of_it_stays_and_nothing_else_is_lost(
+    tmp_path, fsync
+):
+    said = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path), fsync],
+        timeout=10,
+        check=True,
+        capture_output=True,
+    )
+    assert said.stdout.split() == [b"away"] * 5
+    spool = Spool(tmp_path, URL, 2**30)
+    assert all(segment.size() for segment in spool.segments())
+    assert on_disk(spool) == b"first\n" + b"short\n" * 5 + b"works again\n"
+
+
+def test_ten_thousand_segments_are_the_most(spool, monkeypatch):
+    monkeypatch.setattr(room, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(module, "SEGMENT_BYTES", 1)
+    spool.append(b"one\n")
+    spool.append(b"two\n")
+    look_again(spool)
+    with pytest.raises(SpoolAway, match="2 segments wait"):
+        spool.append(b"three\n")
+    spool.segments()[0].remove()
+    look_again(spool)
+    spool.append(b"four\n")
+
+
+CHILD = """
+import os, sys
+from pathlib import Path
+from pagetimer_wsgi.spool.spool import Spool
+spool = Spool(Path(sys.argv[1]), "sqlite:///pagetimer.db", 2**30)
+spool.append(b"parent\\n")
+pid = os.fork()
+if pid == 0:
+    spool.append(b"child\\n")
+    files = map(os.path.realpath, map("/proc/self/fd/{}".format, os.listdir("/proc/self/fd")))
+    assert len([file for file in files if file.startswith(str(spool.folder))]) == 2
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+spool.append(b"parent again\\n")
+assert len(spool.segments()) == 2
+"""
+
+
+def test_a_forked_child_closes_what_it_inherited_of_its_parents(tmp_path):
+    subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], timeout=10, check=True)
