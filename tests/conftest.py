@@ -3,5 +3,15 @@
 from browser import chromium, devtools
 from databases import own_postgresql, postgresql
 from servers import gunicorn
+from sql_stores import place, places, store
 
-__all__ = ["chromium", "devtools", "gunicorn", "own_postgresql", "postgresql"]
+__all__ = [
+    "chromium",
+    "devtools",
+    "gunicorn",
+    "own_postgresql",
+    "place",
+    "places",
+    "postgresql",
+    "store",
+]

@@ -58,23 +58,22 @@ class PostgreSQL:
         self.psql(f"CREATE DATABASE {name} OWNER pagetimer TEMPLATE template0")
         return f"postgresql://pagetimer:{self.password}@127.0.0.1:{self.port}/{name}"
 
+    def schema(self) -> str:
+        """Make an empty schema in the first database, which takes less time, and return its URL."""
+        name = f"schema_{next(self._numbers)}"
+        self.psql(f"CREATE SCHEMA {name} AUTHORIZATION pagetimer", self.url)
+        return f"{self.url}?options=-csearch_path%3D{name}"
+
     def psql(self, statement: str, url: str | None = None) -> list[tuple[Any, ...]]:
         """Run one statement as the superuser and return its rows.
 
-        :param url: whose database it is run in; none: one that holds nothing of ours
+        :param url: whose database and schema it is run in; none: one with nothing of ours
         """
         import psycopg
 
-        database = url.rpartition("/")[2].partition("?")[0] if url else "postgres"
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=_OWNER,
-            password="owner",
-            dbname=database,
-            connect_timeout=10,
-            autocommit=True,
-        ) as connection:
+        place = url or f"postgresql://127.0.0.1:{self.port}/postgres"
+        owner = {"user": _OWNER, "password": "owner", "connect_timeout": 10}
+        with psycopg.connect(place, autocommit=True, **owner) as connection:
             rows = connection.execute(statement)
             return rows.fetchall() if rows.description else []
 
@@ -173,7 +172,7 @@ def serving_postgresql() -> Iterator[PostgreSQL]:
         try:
             yield server
         finally:
-            server.stop()
+            server.stop(signal.SIGQUIT)
 
 
 @pytest.fixture(scope="session")

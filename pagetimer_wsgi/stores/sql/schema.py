@@ -47,7 +47,8 @@ class Hex(GenericFunction[str]):
 
 @compiles(Hex, "sqlite")
 def _sqlite_hex(element: Hex, compiler: SQLCompiler, **options: Any) -> str:
-    return f"lower(hex({compiler.process(element.clauses, **options)}))"
+    # SQLite's hex takes NULL for an empty text.
+    return f"nullif(lower(hex({compiler.process(element.clauses, **options)})), '')"
 
 
 @compiles(Hex, "postgresql")
