@@ -30,15 +30,15 @@ _STATES = {
     "58": "cannot read or write its disk; look into the server's log",
     "XX": "is damaged; look into the server's log",
 }
-# While connecting, psycopg knows no SQLSTATE.
+# While connecting, psycopg knows no SQLSTATE. The first that is found counts.
 _WORDS = {
+    "too many": _CROWDED,
+    "remaining connection slots": _CROWDED,
     "password": _USER,
     "authentication": _USER,
     "pg_hba.conf": _USER,
     "role ": _USER,
     "does not exist": _DATABASE,
-    "too many": _CROWDED,
-    "remaining connection slots": _CROWDED,
     "starting up": _SHUTTING,
     "shutting down": _SHUTTING,
     "recovery": _SHUTTING,
