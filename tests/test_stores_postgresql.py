@@ -13,7 +13,7 @@ from sql_stores import EVERYTHING, Postgresql, a_beat, all_views, opened
 
 from pagetimer_wsgi.errors import SettingsError, StoreAway
 from pagetimer_wsgi.events import fold
-from pagetimer_wsgi.stores.base import open_store
+from pagetimer_wsgi.stores.base import open_store, without_password
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
 from pagetimer_wsgi.stores.sql.postgresql import connection as bounds
@@ -49,6 +49,18 @@ def test_a_url_is_refused_with_the_reason_and_without_its_password(url, why):
     with pytest.raises(SettingsError, match=why) as caught:
         open_store(url)
     assert "secret" not in str(caught.value)
+
+
+SHOWN = {
+    "as the user's": ("postgresql://ada:p/w@host/x", "postgresql://ada@host/x"),
+    "as a parameter": ("postgresql://h/x?password=pw&port=1", "postgresql://h/x?password=&port=1"),
+    "none": ("postgresql://host:5432/x", "postgresql://host:5432/x"),
+}
+
+
+@pytest.mark.parametrize(("url", "shown"), SHOWN.values(), ids=SHOWN)
+def test_a_url_is_shown_without_its_password(url, shown):
+    assert without_password(url) == shown
 
 
 def test_a_missing_driver_is_an_error_that_names_the_extra(monkeypatch):
@@ -218,9 +230,13 @@ def test_a_restart_between_two_writes_is_not_noticed(own_postgresql, away, caplo
 def test_a_server_that_crashes_in_the_middle_is_away_and_nothing_is_half_written(
     own_postgresql, away, caplog
 ):
-    with pytest.raises(StoreAway), away._database.writing() as connection:
-        away._writing.write(connection, [a_beat(2)])
-        own_postgresql.stop(signal.SIGQUIT)
+    def crash():
+        with away._database.writing() as connection:
+            away._writing.write(connection, [a_beat(2)])
+            own_postgresql.stop(signal.SIGQUIT)
+
+    with pytest.raises(StoreAway):
+        crash()
     own_postgresql.start()
     assert list(all_views(away)) == [a_beat(1).view_id]
     assert not caplog.records
@@ -241,11 +257,14 @@ def test_a_frozen_server_is_away_and_does_not_hang_us(own_postgresql, monkeypatc
 
 def test_a_server_that_freezes_during_a_write_is_away(own_postgresql, away, monkeypatch):
     monkeypatch.setattr(bounds, "ANSWER_SECONDS", 0.5)
-    batch = [a_beat(number) for number in range(900)]
-    away_now = pytest.raises(StoreAway, match="does not answer")
-    with away_now, away._database.writing() as connection:
-        own_postgresql.freeze()
-        away._writing.write(connection, batch)
+
+    def freeze():
+        with away._database.writing() as connection:
+            own_postgresql.freeze()
+            away._writing.write(connection, [a_beat(number) for number in range(900)])
+
+    with pytest.raises(StoreAway, match="does not answer"):
+        freeze()
     own_postgresql.thaw()
     assert len(all_views(away)) == 1
     assert away.write([a_beat(2)]) == []

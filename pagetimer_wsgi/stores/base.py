@@ -100,5 +100,5 @@ def open_store(url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
 
 
 def without_password(url: str) -> str:
-    """Return a store's URL as it may be shown."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)
+    """Return a store's URL as it may be shown; a password may stand among the parameters, too."""
+    return re.sub(r"([?&]password=)[^&]*", r"\1", re.sub(r"(://[^:/@]*):[^@]*@", r"\1@", url))
