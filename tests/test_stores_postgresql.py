@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -13,6 +14,10 @@ from sql_stores import EVERYTHING, Postgresql, a_beat, all_views, opened
 
 from pagetimer_wsgi.errors import SettingsError, StoreAway
 from pagetimer_wsgi.events import fold
+from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.spool.quarantine import Quarantine
+from pagetimer_wsgi.spool.spool import Spool
+from pagetimer_wsgi.spool.writer import Writer
 from pagetimer_wsgi.stores.base import open_store, without_password
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
@@ -105,6 +110,7 @@ def test_the_longest_texts_of_any_script_fit_into_the_indexes(store):
 
 WRITER = """
 import sys
+import time
 from pagetimer_wsgi.events import Beat
 from pagetimer_wsgi.stores.sql import SqlStore
 store = SqlStore.open(sys.argv[1])
@@ -276,6 +282,18 @@ def test_a_server_that_freezes_during_a_write_is_away(own_postgresql, away, monk
 def test_a_closed_store_does_not_keep_the_server_from_shutting_down(own_postgresql, away):
     away.close()
     own_postgresql.stop(signal.SIGTERM)  # waits for all connections
+
+
+def test_the_writer_does_not_keep_the_server_from_shutting_down(own_postgresql, tmp_path):
+    url = own_postgresql.url
+    spool, quarantine = Spool(tmp_path / "spool", url, 2**30), Quarantine(tmp_path / "bad")
+    writer = Writer(spool, SqlStore.open(url), quarantine)
+    spool.append(encode(a_beat(1)))
+    writer.start()
+    while spool.figures().stored == 0:
+        time.sleep(0.02)
+    own_postgresql.stop(signal.SIGTERM)  # waits for all connections
+    writer.close(0)
 
 
 def test_one_connection_serves_many_transactions(place, store):

@@ -202,4 +202,7 @@ class _Thread:
             health.works("store")
             health.works("writer")
             return True
+        finally:
+            # A connection that waits for the next turn keeps a server from shutting down.
+            self._writer.store.close()
         return False
