@@ -34,8 +34,10 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def identity(self) -> str:
+    def identity(self) -> str | None:
         """Return what tells this very store from another one at the same address.
+
+        Nothing is made: ``None`` where no store is yet.
 
         :raises StoreAway: if it cannot be asked now
         """
@@ -74,6 +76,13 @@ class Store(ABC):
 
         :raises StoreAway: with what is wrong
         """
+
+    def without_waiting(self) -> Store | None:
+        """Return this store as one that never waits for another's lock.
+
+        ``None``, the default, if it is not on this machine's disk: the network may let us wait.
+        """
+        return None
 
     def close(self) -> None:  # noqa: B027  (a store may have nothing to close)
         """Let go of connections and files."""

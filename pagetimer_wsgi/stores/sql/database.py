@@ -56,6 +56,10 @@ class Database(ABC):
                 raise self._other_version(found)
             yield None if found is None else connection
 
+    def without_patience(self) -> Database | None:
+        """Return the same database, for whoever waits for no lock; ``None`` over a network."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections; using the database again opens new ones."""

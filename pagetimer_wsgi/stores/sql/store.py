@@ -61,14 +61,11 @@ class SqlStore(Store):
             raise ValueError(f"it is no database URL that begins with {_OFFERED}")
         return cls(_KINDS[kind](url, fsync=fsync, migrate=migrate))
 
-    def identity(self) -> str:
+    def identity(self) -> str | None:
         """Return the random name that the database got with its tables; see the base class."""
         statement = select(meta.c.value).where(meta.c.name == "identity")
         with self._database.reading() as connection:
-            if connection is not None:
-                return str(connection.scalar(statement))
-        with self._database.writing() as connection:
-            return str(connection.scalar(statement))
+            return None if connection is None else str(connection.scalar(statement))
 
     def write(
         self, beats: Sequence[Beat], page_views: Sequence[PageView] = ()
@@ -94,6 +91,11 @@ class SqlStore(Store):
         """Write to the database for real; see the base class."""
         with self._database.writing() as connection:
             self._writing.touch(connection)
+
+    def without_waiting(self) -> SqlStore | None:
+        """Return this store as one that waits for no lock; see the base class."""
+        impatient = self._database.without_patience()
+        return SqlStore(impatient) if impatient else None
 
     def close(self) -> None:
         """Let go of connections; using the store again opens new ones."""

@@ -60,14 +60,23 @@ class SqliteDatabase(Database):
 
     :param fsync: whether each commit waits until the disk has it
     :param migrate: whether the file, too, is made when it is written to
+    :param patience: seconds for which a connection waits for another one's lock
     """
 
-    def __init__(self, url: str, *, fsync: bool, migrate: bool) -> None:
+    def __init__(
+        self, url: str, *, fsync: bool, migrate: bool, patience: float = BUSY_SECONDS
+    ) -> None:
         self.path = file_of(url)
         super().__init__(str(self.path), SqliteBulk(), migrate=migrate)
+        self._url = url
+        self._patience = patience
         self._fsync = fsync
         self._writer = _engine(self._open_to_write, "BEGIN IMMEDIATE")
         self._reader = _engine(self._open, "BEGIN")
+
+    def without_patience(self) -> SqliteDatabase:
+        """Return the same file, for whoever waits for no lock; see the base class."""
+        return SqliteDatabase(self._url, fsync=self._fsync, migrate=self.migrate, patience=0)
 
     def close(self) -> None:
         """Let go of what the engines hold; see the base class."""
@@ -101,13 +110,13 @@ class SqliteDatabase(Database):
         connection = sqlite3.connect(
             f"{self.path.as_uri()}?mode={mode}",
             uri=True,
-            timeout=BUSY_SECONDS,
+            timeout=self._patience,
             isolation_level=None,  # SQLAlchemy begins; the driver never does by itself
             check_same_thread=False,
         )
         try:
             for pragma in (*first, f"PRAGMA synchronous={'FULL' if self._fsync else 'NORMAL'}"):
-                _insist(connection, pragma)
+                _insist(connection, pragma, self._patience)
         except BaseException:
             connection.close()
             raise
@@ -133,9 +142,9 @@ def _engine(opens: Callable[[], sqlite3.Connection], begin: str) -> Engine:
     return engine
 
 
-def _insist(connection: sqlite3.Connection, pragma: str) -> None:
+def _insist(connection: sqlite3.Connection, pragma: str, patience: float) -> None:
     # Where two processes turn WAL on at once, SQLite refuses one of them without waiting.
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute(pragma)
