@@ -136,6 +136,7 @@ def test_all_that_a_killed_process_accepted_is_stored_once(room):
 
 
 def test_a_living_processs_segments_are_stored_and_marked_and_removed_by_it_alone(room):
+    room.store.check()
     identity = room.store.identity()
     with room.appender(0, 5, IDENTITY=identity) as process:
         read_lines(process, 5)
@@ -233,11 +234,61 @@ def test_a_mark_of_another_store_does_not_count(room):
     room.drain()
     for path in room.folder.glob("x.db*"):
         path.unlink()
-    room.spool.process.remove_stored(room.store.identity())
-    assert room.drain() == 2
+    restarted = Spool(room.folder / "spool", room.url, 2**30)
+    room.spool.process.close()
+    assert drain(restarted, room.store, room.quarantine) == 2
     assert sorted(room.paths()) == ["/1", "/2"]
-    room.spool.process.remove_stored(room.store.identity())
-    assert room.spool.segments() == []
+
+
+def moved(room, name="elsewhere"):
+    target = room.folder / name
+    target.mkdir()
+    for path in room.folder.glob("x.db*"):
+        path.rename(target / path.name)
+    return target
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["gone", "replaced"])
+def test_a_database_that_is_not_the_one_that_was_here_gets_nothing_and_beats_wait(room, replaced):
+    room.append(1)
+    room.drain()
+    away = moved(room)
+    if replaced:
+        SqlStore.open(room.url).check()
+    room.append(2)
+    for _ in range(2):
+        with pytest.raises(StoreAway, match="not the database that was here when"):
+            room.drain()
+    assert room.paths() == []
+    assert room.file.exists() == replaced
+    assert len(room.spool.segments()) == 1
+    if replaced:
+        moved(room, "replacement")
+    for path in away.iterdir():
+        path.rename(room.folder / path.name)
+    assert room.drain() == 1
+    assert sorted(room.paths()) == ["/1", "/2"]
+
+
+def test_what_went_into_another_database_within_a_batch_is_not_marked_as_stored(room, monkeypatch):
+    room.append(1)
+    room.drain()
+    write = room.store.write
+
+    def replaced_first(beats, page_views=()):
+        moved(room)
+        return write(beats, page_views)
+
+    room.append(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(room.store, "write", replaced_first)
+        with pytest.raises(StoreAway, match="not the database"):
+            room.drain()
+    moved(room, "replacement")
+    for path in (room.folder / "elsewhere").iterdir():
+        path.rename(room.folder / path.name)
+    assert room.drain() == 1
+    assert sorted(room.paths()) == ["/1", "/2"]
 
 
 def test_while_the_store_is_away_all_waits_and_nobodys_folder_is_kept_locked(room):
@@ -260,6 +311,7 @@ def test_a_store_that_goes_away_after_the_write_leaves_no_lock_behind(room, monk
     with room.appender(5, 6) as process:
         read_lines(process, 1)
         process.kill()
+    room.store.check()
     identity, asked = room.store.identity, []
 
     def once():

@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from pagetimer_wsgi.errors import SpoolAway
-from pagetimer_wsgi.spool import folders
+from pagetimer_wsgi.spool import folders, room
 from pagetimer_wsgi.spool import process as module
-from pagetimer_wsgi.spool import room
 from pagetimer_wsgi.spool.segments import Segment
 from pagetimer_wsgi.spool.spool import Spool
 

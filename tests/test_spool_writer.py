@@ -204,7 +204,7 @@ def test_close_stores_what_waits_and_counts_it_once(tmp_path, started):
     assert writer.spool.segments() == []
     figures = writer.spool.figures()
     assert (figures.accepted, figures.stored) == (2, 2)
-    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    soon(lambda: "pagetimer writer" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_close_takes_a_second_at_most_when_the_store_is_locked(tmp_path):
@@ -232,7 +232,7 @@ def test_a_process_has_one_writer_a_spool_and_the_last_to_close_it_ends_it(tmp_p
     one.close()
     assert "pagetimer writer" in [thread.name for thread in threading.enumerate()]
     two.close()
-    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    soon(lambda: "pagetimer writer" not in [thread.name for thread in threading.enumerate()])
     assert paths(made) == ["/1"]
     again = share_writer(made.spool.folder, lambda: writer_in(tmp_path))
     assert again is not made

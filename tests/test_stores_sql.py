@@ -240,9 +240,11 @@ def test_a_table_that_is_missing_is_away(place, store):
     assert all_views(store) == {}
 
 
-def test_the_identity_is_the_databases_own_and_stays(place, store):
-    first = store.identity()
+def test_the_identity_is_the_databases_own_and_stays_and_asking_makes_none(place, store):
+    assert store.identity() is None
     store.write([a_beat()])
+    first = store.identity()
+    store.write([a_beat(1)])
     with closing(opened(place)) as other:
         assert other.identity() == store.identity() == first
     assert len(first) == 32

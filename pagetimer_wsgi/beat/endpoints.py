@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,10 +120,15 @@ class BeatEndpoint:
 
     It reads environ and answers by itself: this is the one call that comes for every page
     view several times, and ``webob.Request`` takes longer than all the rest of it.
+
+    :param after: gives what is to be done when an answer has gone out, if anything is
     """
 
-    def __init__(self, door: Door) -> None:
+    def __init__(
+        self, door: Door, after: Callable[[], Callable[[], object] | None] = lambda: None
+    ) -> None:
         self._door = door
+        self._after = after
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         headers: list[tuple[str, str]] = []
@@ -143,7 +148,9 @@ class BeatEndpoint:
             headers.append(("Content-Type", "text/plain; charset=utf-8"))
             headers.append(("Content-Length", str(len(body))))
         start_response(_REASONS[status], headers)
-        return [body] if body else []
+        after = self._after()
+        chunks = [body] if body else []
+        return chunks if after is None else _Closing(chunks, after)
 
     def _take(self, environ: Environ) -> list[tuple[str, str]]:
         """Accept a beat, or leave it out by choice; return the headers that the answer needs."""
@@ -184,6 +191,17 @@ class BeatEndpoint:
             )
         )
         return headers
+
+
+class _Closing:
+    """An answer after which something is done, once the server has sent it (PEP 3333)."""
+
+    def __init__(self, chunks: Iterable[bytes], close: Callable[[], object]) -> None:
+        self._chunks = chunks
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
 
 
 def _route(token: Token | None, path: str) -> str | None:

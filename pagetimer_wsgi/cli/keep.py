@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from ..errors import StoreAway
+from ..errors import SpoolAway, StoreAway
 from ..settings import Settings
 from ..spool.drain import drain
 from ..spool.mended import put_back
@@ -50,7 +50,7 @@ def _drain(chosen: argparse.Namespace) -> None:
                 spool.health.count("stored", done.stored)
                 print(f"{counted(done.stored, 'quarantined line')} stored")
         _say_what_is_left(spool, quarantine)
-    except (StoreAway, OSError) as error:
+    except (SpoolAway, StoreAway, OSError) as error:
         raise UsageError(f"{error}\nNothing is lost; the beats wait in {spool.folder}.") from error
     finally:
         store.close()

@@ -109,7 +109,7 @@ class Parts:
             read_pair=self._read_pair,
             measures=self._measures if settings.include or settings.exclude else None,
             key_ring=self.key_ring,
-            say=self.spool.health.say,
+            say=self._say,
         )
 
     def _measures(self, path: str) -> bool:
@@ -147,7 +147,7 @@ class Parts:
         older = OlderCalls(door, self.who_asks, settings.interval * 1000)
         return Reserved(
             settings.prefix,
-            BeatEndpoint(door),
+            BeatEndpoint(door, self.writer.after_beat),
             {
                 "/pagetimer.js": ("GET HEAD", ScriptEndpoint(self.script)),
                 "/health": ("GET HEAD", HealthEndpoint(self.spool, self.may_view)),
@@ -176,6 +176,9 @@ class Parts:
             session = self.key_ring.get().session_key(you.session) if you.session else None
         path = request.path_info.removeprefix(settings.prefix)
         return dashboard.answer(request, path, opens, Pair(you.user, session))
+
+    def _say(self, part: str, message: str) -> None:
+        self.spool.health.say(part, message)  # of the process that it happens in
 
     def _failed(self, path: str, error: Exception) -> None:
         self.spool.health.say("reserved", f"{path}: {error!r}")

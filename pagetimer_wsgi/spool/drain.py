@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -26,12 +27,13 @@ class _Batch:
     ends: dict[Segment, int] = field(default_factory=dict)
 
 
-def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
+def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None = None) -> int:
     """Store every line that waits, of processes dead and alive, and return how many beats.
 
     Only one process of a host should do so at a time; if more do, nothing is lost or doubled.
     Segments of dead processes go once they are stored; of the living, their owners remove them.
 
+    :param most: stop after so many lines, in one transaction
     :raises SpoolAway: if the spool may not be used from here
     :raises StoreAway: if the store cannot take them; they wait
     :raises OSError: if the spool or the quarantine cannot be used; likewise
@@ -42,13 +44,14 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
         segments = spool.segments()
         if not segments and not adopted:
             return 0
-        identity = store.identity()
+        identity = spool.known.made(store)
+        batches = _batches(segments, identity, spool.health, most or BATCH)
         stored = sum(
             _write(batch, identity, spool, store, quarantine)
-            for batch in _batches(segments, identity, spool.health)
+            for batch in itertools.islice(batches, None if most is None else 1)
         )
         while adopted:
-            _clear(adopted[-1], spool, store.identity())
+            _clear(adopted[-1], spool, spool.known.identity(store))
             adopted.pop()
         return stored
     finally:
@@ -56,7 +59,9 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine) -> int:
             folder.let_go()
 
 
-def _batches(segments: Sequence[Segment], identity: str, health: Health) -> Iterator[_Batch]:
+def _batches(
+    segments: Sequence[Segment], identity: str, health: Health, size: int
+) -> Iterator[_Batch]:
     batch = _Batch()
     for segment in segments:
         try:
@@ -66,7 +71,7 @@ def _batches(segments: Sequence[Segment], identity: str, health: Health) -> Iter
                 except BadLine as error:
                     batch.bad.append((line, error.reason))
                 batch.ends[segment] = end
-                if len(batch.beats) + len(batch.bad) >= BATCH:
+                if len(batch.beats) + len(batch.bad) >= size:
                     yield batch
                     batch = _Batch()
         except FileNotFoundError:
@@ -87,6 +92,7 @@ def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine:
         spool.health.count("quarantined", len(bad))
         reason = f"{len(bad)} lines put into {quarantine.path}; first: {bad[0][1]}"
         spool.health.say("quarantine", reason)
+    spool.known.identity(store)  # what went into another file meanwhile is not stored
     for segment, end in batch.ends.items():
         segment.mark(end, identity)
     stored = len(batch.beats) - len(refused)

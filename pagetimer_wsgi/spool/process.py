@@ -156,6 +156,8 @@ class Process:
             opened.close()
 
     def _end_stored(self, opened: OpenSegment, store: str) -> None:
+        if not opened.segment.is_stored(store):
+            return
         with self._lock:  # nobody appends while we look
             if opened is self._opened and opened.segment.is_stored(store):
                 self._end()

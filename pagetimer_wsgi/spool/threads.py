@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import sys
 import threading
+import time  # noqa: F401  (sleep's)
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,16 +21,24 @@ Lock = _thread.LockType
 
 def lock() -> Lock:
     """Return a lock that keeps threads apart; whoever waits for it keeps the thread."""
-    found: Lock = _original("allocate_lock")()
+    found: Lock = _original("_thread", "allocate_lock")()
     return found
 
 
+def run_here() -> bool:
+    """Tell whether threads run while no request does; in uWSGI before 2.0.27 not by themselves."""
+    return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
+
+
 def start(run: Callable[[], None], name: str) -> None:
-    """Run a function in a thread of its own, which ends with the process at the latest."""
+    """Run a function in a thread of its own, which ends with the process at the latest.
+
+    :raises RuntimeError: if the system gives none now
+    """
     if _patched() is None:
         threading.Thread(target=run, name=name, daemon=True).start()
     else:
-        _original("start_new_thread")(run, ())
+        _original("_thread", "start_new_thread")(run, ())
 
 
 def beside(run: Callable[[], Result]) -> Result:
@@ -39,6 +48,11 @@ def beside(run: Callable[[], Result]) -> Result:
         return run()
     result: Result = sys.modules["gevent"].get_hub().threadpool.apply(run)
     return result
+
+
+def sleep(seconds: float) -> None:
+    """Let this thread wait, and whatever greenlets it has."""
+    _original("time", "sleep")(seconds)
 
 
 class Signal:
@@ -67,6 +81,8 @@ def _patched() -> Any:
     return monkey if monkey and monkey.is_module_patched("threading") else None
 
 
-def _original(name: str) -> Any:
+def _original(module: str, name: str) -> Any:
     patched = _patched()
-    return patched.get_original("_thread", name) if patched else getattr(_thread, name)
+    if patched is None:
+        return getattr(sys.modules[module], name)
+    return patched.get_original(module, name)

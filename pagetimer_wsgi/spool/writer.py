@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
-from ..errors import StoreAway
+from ..errors import SpoolAway, StoreAway
 from ..stores.base import Store
+from . import threads
 from .drain import drain
 from .folders import only_one
 from .quarantine import Quarantine
@@ -20,6 +21,8 @@ from .spool import Spool
 _PAUSE = 1.0
 _PAUSE_AWAY = 5.0
 _LOCK = "drain.lock"
+_AFTER_BEAT = 300
+"""So many lines at most are stored after a beat where no thread does it, in some 30 ms."""
 
 
 _shared: dict[Path, Writer] = {}
@@ -48,36 +51,57 @@ class Writer:
         self.switched_on = switched_on
         self.users = 0
         self._threads: dict[int, _Thread] = {}
+        self._after_beat = 0.0
 
     def start(self) -> None:
-        """See to it that this process has its thread."""
+        """See to it that this process has its thread, where threads run."""
         pid = os.getpid()
-        if pid not in self._threads:
-            thread = self._threads.setdefault(pid, _Thread(self))
-            thread.start_once()
+        if pid not in self._threads and threads.run_here():
+            self._threads.setdefault(pid, _Thread(self)).start_once()
+
+    def after_beat(self) -> Callable[[], None] | None:
+        """Return what is to be done after a beat's response: nothing, where threads run."""
+        return None if threads.run_here() else self._turn_after_beat
 
     def turn(self) -> None:
         """Drain, if no other process of this host is at it, and remove what is stored.
 
         :raises StoreAway: if the store cannot take what waits
+        :raises SpoolAway: if the spool may not be used from here
         :raises OSError: if the spool or the quarantine cannot be used
         """
-        try:
-            with self.alone() as alone:
-                if alone:
-                    drain(self.spool, self.store, self.quarantine)
-        finally:
-            self._save_figures()
-        self._remove_stored()
+        self._drain(self.store)
 
     def tidy(self) -> None:
         """Do what is left to do where others drain.
 
+        :raises SpoolAway: if the spool may not be used from here
         :raises OSError: if the spool cannot be used
         """
+        self.spool.process.check_place()
         self._save_figures()
         with contextlib.suppress(StoreAway):  # whoever drains tells of it
-            self._remove_stored()
+            self._remove_stored(self.store)
+
+    def turn_safely(self, turn: Callable[[], None]) -> bool:
+        """Take a turn; where it fails, say so and return false."""
+        health = self.spool.health
+        try:
+            turn()
+        except StoreAway as error:
+            health.fails("store", f"{error} Meanwhile beats wait in {self.spool.folder}.")
+        except (SpoolAway, OSError) as error:
+            health.fails("writer", f"{error}. Meanwhile beats wait.")
+        except Exception as error:  # the thread lives whatever happens
+            health.fails("writer", f"{type(error).__name__}: {error}")
+        else:
+            health.works("store")
+            health.works("writer")
+            return True
+        finally:
+            # A connection that waits for the next turn keeps a server from shutting down.
+            self.store.close()
+        return False
 
     def flush(self, timeout: float) -> None:
         """Return once everything that this process accepted so far is in the store.
@@ -85,6 +109,10 @@ class Writer:
         :param timeout: seconds
         :raises TimeoutError: if it is not by then; it goes on waiting in the spool
         """
+        threads.beside(lambda: self.flush_here(timeout))
+
+    def flush_here(self, timeout: float) -> None:
+        """Do the same, and keep this thread from anything else meanwhile."""
         end = time.monotonic() + timeout
         wanted = self.spool.process.ends()
         why = "another process is at it"
@@ -95,21 +123,11 @@ class Writer:
                 self.turn()
                 if self._has(wanted):
                     return
-            except (StoreAway, OSError) as error:
+            except (StoreAway, SpoolAway, OSError) as error:
                 why = str(error)
             if time.monotonic() >= end:
                 raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
-            time.sleep(min(0.05, max(0.0, end - time.monotonic())))
-
-    def _has(self, wanted: dict[Segment, int]) -> bool:
-        left = {segment: end for segment, end in wanted.items() if segment.path.exists()}
-        if not left:
-            return True
-        identity = self.store.identity()
-        return all(
-            segment.stored(identity) >= end or segment.is_stored(identity)
-            for segment, end in left.items()
-        )
+            threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
 
     def close(self, timeout: float = 1.0) -> None:
         """Stop the thread; what could not be stored in this time waits for the next start.
@@ -122,21 +140,58 @@ class Writer:
         _shared.pop(self.spool.folder, None)
         thread = self._threads.pop(os.getpid(), None)
         if thread is not None:
-            thread.stop(timeout)  # its last act is to flush: a store may keep it waiting, not us
+            # Its last act is to flush: a store may keep it waiting, not us.
+            threads.beside(lambda: thread.stop(timeout))
         elif self.switched_on:
             with contextlib.suppress(TimeoutError):
                 self.flush(timeout)
         self.spool.process.close()
         self.store.close()
 
+    def _drain(self, store: Store, most: int | None = None) -> None:
+        try:
+            with self.alone() as alone:
+                if alone:
+                    drain(self.spool, store, self.quarantine, most)
+        finally:
+            self._save_figures()
+        self._remove_stored(store)
+
     def _save_figures(self) -> None:
         path = self.spool.process.folder_path
         if path is not None and path.is_dir():
             self.spool.health.save(path)
 
-    def _remove_stored(self) -> None:
+    def _remove_stored(self, store: Store) -> None:
         if self.spool.process.has_segments():
-            self.spool.process.remove_stored(self.store.identity())
+            self.spool.process.remove_stored(self.spool.known.identity(store))
+
+    def _turn_after_beat(self) -> None:
+        """Store a little, once a second at most, and wait for nobody."""
+        now = time.monotonic()
+        if now - self._after_beat >= _PAUSE:
+            self._after_beat = now
+            self.turn_safely(self._small_turn if self.switched_on else self.tidy)
+
+    def _small_turn(self) -> None:
+        if self._impatient is None:
+            self.tidy()
+        else:
+            self._drain(self._impatient, _AFTER_BEAT)
+
+    @cached_property
+    def _impatient(self) -> Store | None:
+        return self.store.without_waiting()
+
+    def _has(self, wanted: dict[Segment, int]) -> bool:
+        left = {segment: end for segment, end in wanted.items() if segment.path.exists()}
+        if not left:
+            return True
+        identity = self.spool.known.identity(self.store)
+        return all(
+            segment.stored(identity) >= end or segment.is_stored(identity)
+            for segment, end in left.items()
+        )
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
@@ -163,46 +218,38 @@ class _Thread:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._stop = threading.Event()
+        self._once = threads.lock()
+        self._started = False
+        self._stop = threads.Signal()
+        self._ended = threads.Signal()
         self._last = 0.0
-        self._once = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     def start_once(self) -> None:
         with self._once:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="pagetimer writer", daemon=True
-                )
-                self._thread.start()
+            if self._started:
+                return
+            self._started = True
+            try:
+                threads.start(self._run, "pagetimer writer")
+            except RuntimeError as error:  # the system is out of threads, or of memory
+                self._ended.give()
+                message = f"{error}. What is accepted waits for a process that has one."
+                self._writer.spool.health.fails("writer", message)
 
     def stop(self, timeout: float) -> None:
         self._last = timeout
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._stop.give()
+        self._ended.wait(timeout)
 
     def _run(self) -> None:
+        writer = self._writer
         pause = _PAUSE
-        while not self._stop.wait(pause):
-            pause = _PAUSE if self._turn() else _PAUSE_AWAY
-        if self._writer.switched_on:
-            with contextlib.suppress(TimeoutError):
-                self._writer.flush(self._last)
-
-    def _turn(self) -> bool:
-        health = self._writer.spool.health
+        turn = writer.turn if writer.switched_on else writer.tidy
         try:
-            self._writer.turn() if self._writer.switched_on else self._writer.tidy()
-        except StoreAway as error:
-            health.fails("store", f"{error} Meanwhile beats wait in {self._writer.spool.folder}.")
-        except Exception as error:  # the thread lives whatever happens
-            health.fails("writer", f"{type(error).__name__}: {error}")
-        else:
-            health.works("store")
-            health.works("writer")
-            return True
+            while not self._stop.wait(pause):
+                pause = _PAUSE if writer.turn_safely(turn) else _PAUSE_AWAY
+            if writer.switched_on:
+                with contextlib.suppress(TimeoutError):
+                    writer.flush_here(self._last)
         finally:
-            # A connection that waits for the next turn keeps a server from shutting down.
-            self._writer.store.close()
-        return False
+            self._ended.give()
