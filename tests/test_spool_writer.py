@@ -173,7 +173,9 @@ def test_switched_off_it_stores_nothing_and_removes_what_others_have_stored(tmp_
     writer = writer_in(tmp_path, switched_on=False)
     writer.start()
     append(writer, 1)
-    soon(lambda: figures_in(process_folders(writer.spool.folder)).accepted == 1)
+    soon(
+        lambda: figures_in(writer.spool.folder, process_folders(writer.spool.folder)).accepted == 1
+    )
     assert paths(writer) == []
     drain(writer.spool, writer.store, writer.quarantine)
     soon(lambda: writer.spool.segments() == [])

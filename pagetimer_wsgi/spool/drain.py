@@ -51,7 +51,7 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None =
             for batch in itertools.islice(batches, None if most is None else 1)
         )
         while adopted:
-            _clear(adopted[-1], spool, spool.known.identity(store))
+            _clear(adopted[-1], spool, spool.known.made(store))
             adopted.pop()
         return stored
     finally:

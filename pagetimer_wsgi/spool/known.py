@@ -20,26 +20,27 @@ class Known:
         self._identity: str | None = None
 
     def made(self, store: Store) -> str:
-        """Return the same as :meth:`identity`; what a store lacks at first is made.
+        """Return the identity of the store that is there now; what it lacks at first is made.
 
-        :raises StoreAway: likewise, or if it cannot be made now
+        :raises StoreAway: if it is not the one that was, or cannot be asked or made now
         """
         if self._identity is None:
             store.check()
-        return self.identity(store)
+        found = self.identity(store)
+        if found is None:
+            raise StoreAway(f"{self._address} has no tables, although they were made just now.")
+        return found
 
-    def identity(self, store: Store) -> str:
-        """Return the identity of the store that is there now, which is the one that was.
+    def identity(self, store: Store) -> str | None:
+        """Return the same; ``None`` if there is no store and was none. Nothing is made.
 
-        :raises StoreAway: if it is another one or none, or cannot be asked now
+        :raises StoreAway: if it is not the one that was, or cannot be asked now
         """
         found = store.identity()
         known = self._identity = self._identity or found
-        if found is not None and found == known:
-            return found
-        if known is None:
-            raise StoreAway(f"{self._address} has no tables yet.")
-        raise StoreAway(
-            f"{self._address} is not the database that was here when this process started: put it "
-            f"back, or restart to go on with {'the one that is there' if found else 'a new one'}."
-        )
+        if found != known:
+            raise StoreAway(
+                f"{self._address} is not the database that was here when this process started: "
+                f"put it back, or restart to go on with {'this' if found else 'a new'} one."
+            )
+        return found

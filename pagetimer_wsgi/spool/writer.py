@@ -163,8 +163,9 @@ class Writer:
             self.spool.health.save(path)
 
     def _remove_stored(self, store: Store) -> None:
-        if self.spool.process.has_segments():
-            self.spool.process.remove_stored(self.spool.known.identity(store))
+        process = self.spool.process
+        if process.has_segments() and (identity := self.spool.known.identity(store)):
+            process.remove_stored(identity)
 
     def _turn_after_beat(self) -> None:
         """Store a little, once a second at most, and wait for nobody."""
@@ -188,7 +189,7 @@ class Writer:
         if not left:
             return True
         identity = self.spool.known.identity(self.store)
-        return all(
+        return identity is not None and all(
             segment.stored(identity) >= end or segment.is_stored(identity)
             for segment, end in left.items()
         )
