@@ -139,6 +139,11 @@ class Host:
         """Return once nothing fails any longer."""
         self.until(lambda said: said["state"] == "ok")
 
+    def complaints(self, part: str) -> list[str]:
+        """Return the lines of its log that say of a part that it fails."""
+        lines = [line for line in self.log().splitlines() if line.startswith(f"{part}: ")]
+        return [line for line in lines if not line.endswith(": works again")]
+
     def log(self) -> str:
         """Return what it wrote to its standard output and error."""
         return (self.folder / "log").read_text(errors="replace")
