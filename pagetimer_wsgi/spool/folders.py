@@ -40,6 +40,14 @@ class ProcessFolder:
         """Tell whether the folder is still ours: a host that closed our lock file let it go."""
         return self.lock.has_name()
 
+    def is_in_place(self) -> bool:
+        """Tell whether it is still ours and nobody has moved or removed it."""
+        status = self.lock.status()
+        try:
+            return status is not None and os.path.samestat(status, os.stat(self.path / _LOCK))
+        except FileNotFoundError:
+            return False
+
     def let_go(self) -> None:
         """Give up the lock; the folder stays for whoever adopts it."""
         self.lock.close()

@@ -142,6 +142,8 @@ class Process:
         """Append to the open segment; false if nobody can say that it will be found there."""
         if self._opened is not None and self._opened.size + len(line) > SEGMENT_BYTES:
             self._end()
+        if self._opened is None:
+            self._leave_lost_folder()
         if self._folder is None:
             self._folder = new_folder(self._spool, fsync=self._fsync)
         if self._opened is None:
@@ -165,15 +167,22 @@ class Process:
 
     def _start_anew(self) -> None:
         self._end()
+        self._leave_lost_folder()
+
+    def _leave_lost_folder(self) -> None:
         folder = self._folder
-        if folder is not None and not folder.is_held():
-            folder.let_go()
-            self._folder = None
-            self._left.append(folder.path)
-            with contextlib.suppress(OSError):
-                (folder.path / FILE).unlink()  # our figures go on elsewhere
+        if folder is None or folder.is_in_place():
+            return
+        self._end()
+        folder.let_go()
+        self._folder = None
+        self._left.append(folder.path)
+        with contextlib.suppress(OSError):
+            (folder.path / FILE).unlink()  # our figures go on elsewhere
 
     def _lack_of_room(self) -> str | None:
+        with self._lock:
+            self._leave_lost_folder()
         make_folder(self._spool, fsync=self._fsync)
         self._place.check()
         return lack_of_room(self._spool, self._limit)
