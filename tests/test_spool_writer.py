@@ -162,6 +162,19 @@ def test_the_thread_outlives_a_store_that_is_away_and_says_so_once(tmp_path, wri
     soon(lambda: paths(writer) == ["/1"] and not writer.spool.figures().failing)
 
 
+def test_the_thread_notices_a_spool_that_works_again_before_the_next_beat(tmp_path, writer, quick):
+    health = writer.spool.health
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(SpoolAway) as caught:
+        append(writer, 1)
+    health.fails("spool", str(caught.value))
+    writer.start()
+    time.sleep(0.1)
+    assert "spool" in health.figures.failing
+    (tmp_path / "spool").unlink()
+    soon(lambda: "spool" not in health.figures.failing)
+
+
 def test_a_writer_has_no_thread_until_it_is_started(writer):
     append(writer, 1)
     assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import SpoolAway
-from ..files import make_folder
+from ..files import make_folder, write_file
 from . import threads
 from .folders import ProcessFolder, new_folder
 from .health import FILE, Health
@@ -18,6 +18,7 @@ from .room import lack_of_room
 from .segments import SUFFIX, Segment, segments_in
 
 SEGMENT_BYTES = 4 * 2**20
+_TRIAL = "trial"
 
 
 class Process:
@@ -76,6 +77,15 @@ class Process:
         """
         if self._spool.is_dir():
             self._place.check()
+
+    def look_again(self) -> None:
+        """Say that the spool works again, if it does: for long no beat may come to show it."""
+        if "spool" in self.health.figures.failing:
+            with contextlib.suppress(SpoolAway, OSError):
+                self._room.check()
+                write_file(self._spool / _TRIAL, b"Written to see whether it can be.\n")
+                (self._spool / _TRIAL).unlink()
+                self.health.works("spool")
 
     def has_segments(self) -> bool:
         """Tell whether anything lies in this process's folder."""

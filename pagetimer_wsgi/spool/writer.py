@@ -87,6 +87,7 @@ class Writer:
         """Take a turn; where it fails, say so and return false."""
         health = self.spool.health
         try:
+            self.spool.process.look_again()
             turn()
         except StoreAway as error:
             health.fails("store", f"{error} Meanwhile beats wait in {self.spool.folder}.")
