@@ -1,6 +1,7 @@
 """What every test may ask for by name."""
 
 from browser import chromium, devtools
+from commands import pagetimer
 from databases import own_postgresql, postgresql
 from servers import gunicorn
 from sql_stores import place, places, store
@@ -10,6 +11,7 @@ __all__ = [
     "devtools",
     "gunicorn",
     "own_postgresql",
+    "pagetimer",
     "place",
     "places",
     "postgresql",

@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
 import signal
 import socket
@@ -15,22 +14,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commands import COMMAND, a_beat, accept, arguments, spool_in
 
 from pagetimer_wsgi.events import Beat
 from pagetimer_wsgi.lines import encode
-from pagetimer_wsgi.spool.spool import Spool
 from pagetimer_wsgi.stores.sql import SqlStore
 
-COMMAND = [
-    sys.executable,
-    "-c",
-    "from pagetimer_wsgi.cli import main; raise SystemExit(main())",
-]
 DAY = 86_400_000
 SITE = """
 def application(environ, start_response):
@@ -48,24 +41,6 @@ NAME = "no application"
 def gives_nothing():
     return None
 """
-
-
-def arguments(folder: Path) -> dict[str, Any]:
-    """How a command of this folder is started."""
-    environ = {name: value for name, value in os.environ.items() if "PAGETIMER" not in name}
-    return {"cwd": folder, "env": environ | {"PYTHONDONTWRITEBYTECODE": "1"}, "text": True}
-
-
-@pytest.fixture
-def pagetimer(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run one command in the test's folder, and return what it said."""
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *words], capture_output=True, timeout=20, **arguments(tmp_path)
-        )
-
-    return run
 
 
 @contextlib.contextmanager
@@ -98,13 +73,6 @@ def read(address: str, **headers: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def a_beat(number: int = 0, **known: Any) -> Beat:
-    now = time.time_ns() // 1_000_000
-    plain = {"path": f"/{number}", "age": 1000, "visible_ms": 1000, "engaged_ms": 500}
-    view_id = f"{now:012x}{number:020x}"
-    return Beat(**({"view_id": view_id, "seq": 0, "received_at": now} | plain | known))
 
 
 def keep(folder: Path, *beats: Beat) -> None:
@@ -166,8 +134,7 @@ def test_an_empty_store_has_a_report_that_says_so(pagetimer, tmp_path):
 
 def test_a_report_tells_of_beats_that_wait(pagetimer, tmp_path):
     keep(tmp_path)
-    data = tmp_path / "pagetimer-data"
-    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
+    spool = spool_in(tmp_path)
     spool.append(encode(a_beat()))
     assert "1 beats are accepted and not stored yet" in pagetimer("report").stderr
     spool.process.close()
@@ -288,20 +255,6 @@ def test_options_that_are_wrong_give_one_clear_line(pagetimer, words, said):
 # --- drain ------------------------------------------------------------------------------------
 
 
-def spool_in(folder: Path) -> Spool:
-    """The spool that a command of this folder drains by itself."""
-    data = folder / "pagetimer-data"
-    return Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
-
-
-def accept(folder: Path, *lines: bytes) -> None:
-    """Accept lines, as a process does that ends before they are stored."""
-    spool = spool_in(folder)
-    for line in lines:
-        spool.append(line)
-    spool.process.close()
-
-
 def test_drain_stores_what_waits(pagetimer, tmp_path):
     assert pagetimer("drain").stdout == "0 beats stored\n"
     accept(tmp_path, *(encode(a_beat(number)) for number in range(3)))
@@ -387,9 +340,7 @@ sys.stdin.read()
 def test_drain_loses_nothing_where_the_database_cannot_be_opened(pagetimer, tmp_path):
     data = tmp_path / "pagetimer-data"
     (data / "pagetimer.db").mkdir(parents=True)
-    spool = Spool(data / "spool", f"sqlite:///{data}/pagetimer.db", 2**30)
-    spool.append(encode(a_beat()))
-    spool.process.close()
+    accept(tmp_path, encode(a_beat()))
     done = pagetimer("drain")
     assert done.returncode == 2
     assert "Nothing is lost" in done.stderr

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from ..errors import PageTimerError
 from ..version import __version__
-from . import ask, keep, serve
+from . import ask, check, keep, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status.
 
-    :return: 0; 1 if the output found no room; 2 for what cannot be done as asked
+    :return: 0; 1 if the output found no room, or `check` something wrong; 2 for what cannot be
+        done as asked
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     parser = argparse.ArgumentParser(
@@ -26,12 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"pagetimer-wsgi {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (serve, ask, keep):
+    for group in (serve, ask, keep, check):
         group.add_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
-        chosen.run(chosen)
+        status: int = chosen.run(chosen) or 0
         sys.stdout.flush()
+        return status
     except PageTimerError as error:
         print(f"pagetimer: {error}", file=sys.stderr)
         return 2

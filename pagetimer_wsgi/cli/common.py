@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..errors import PageTimerError
 from ..ini import read_ini
@@ -34,10 +35,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings_of(chosen: argparse.Namespace) -> Settings:
-    """Return the settings that a command was told.
+class Told(NamedTuple):
+    """What a command was told, before it is judged; ``place`` is where the ini's options stand."""
 
-    :raises SettingsError: for an unknown option or a value that does not convert
+    keywords: dict[str, str]
+    ini: dict[str, str]
+    here: Path | None
+    place: str
+
+
+def told(chosen: argparse.Namespace) -> Told:
+    """Return what a command was told by --option and --config.
+
+    :raises SettingsError: for an ini file that cannot be read
     :raises UsageError: for an --option without =
     """
     keywords = {}
@@ -46,7 +56,16 @@ def settings_of(chosen: argparse.Namespace) -> Settings:
         if not equals:
             raise UsageError(f"--option {text}: NAME=VALUE is needed")
         keywords[name.strip()] = value.strip()
-    return read(keywords, *read_ini(chosen.config)) if chosen.config else read(keywords)
+    return Told(keywords, *(read_ini(chosen.config) if chosen.config else ({}, None, "")))
+
+
+def settings_of(chosen: argparse.Namespace) -> Settings:
+    """Return the settings that a command was told.
+
+    :raises SettingsError: for an unknown option or a value that does not convert
+    :raises UsageError: for an --option without =
+    """
+    return read(*told(chosen))
 
 
 def store_of(settings: Settings, migrate: bool = False) -> Store:
