@@ -117,6 +117,16 @@ def test_a_segment_ends_before_it_grows_over_segment_bytes(spool, monkeypatch):
     ]
 
 
+def test_checking_a_spool_leaves_nothing_of_ours_in_it(spool):
+    spool.process.check()
+    before = set(spool.folder.iterdir())
+    spool.append(b"one\n")
+    after = set(spool.folder.iterdir())
+    spool.process.check()
+    assert set(spool.folder.iterdir()) == after
+    assert not any(path.is_dir() for path in before)
+
+
 def test_a_spool_that_is_removed_while_it_is_used_works_again(spool):
     spool.append(b"one\n")
     shutil.rmtree(spool.folder)
@@ -141,6 +151,8 @@ def test_a_spool_that_cannot_be_written_says_so_and_works_again_when_mended(tmp_
     for _ in range(3):
         with pytest.raises(SpoolAway, match=r"Make .* writable"):
             spool.append(b"lost\n")
+        with pytest.raises(SpoolAway, match=r"Make .* writable"):
+            spool.process.check()
     assert spool.segments() == []
     assert spool.figures().accepted == 0
     (tmp_path / "spool").unlink()
@@ -167,6 +179,8 @@ def test_at_spool_limit_beats_are_refused_and_old_ones_stay(tmp_path):
     look_again(spool)
     with pytest.raises(SpoolAway, match="spool_limit"):
         spool.append(b"three\n")
+    with pytest.raises(SpoolAway, match="spool_limit"):
+        spool.process.check()
     assert on_disk(spool) == b"one\ntwo\n"
     spool.segments()[0].remove()
     look_again(spool)

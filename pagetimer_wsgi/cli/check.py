@@ -55,7 +55,8 @@ def _is_well(name: str, trial: Callable[[], Iterator[str]]) -> bool:
     try:
         found.extend(trial())
     except OSError as error:
-        found.append(f"{error.filename}: {error.strerror}; look at its owner and permissions")
+        place = f"{error.filename}: {error.strerror}; look at its owner and permissions"
+        found.append(place if error.filename else str(error))
         well = False
     except (PageTimerError, UnicodeDecodeError) as error:
         found.append(str(error))

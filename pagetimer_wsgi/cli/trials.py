@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PageTimerError
+from ..files import make_folder
 from ..settings import Settings
-from ..spool import folders
 from ..spool.quarantine import Quarantine
-from ..spool.spool import FREE_BYTES, Spool
+from ..spool.room import FREE_BYTES
+from ..spool.spool import Spool
 from ..spool.waiting import what_waits
 from ..stores.base import Store, without_password
 from ..who.keys import load_keys
@@ -59,7 +60,7 @@ def user(parts: Parts) -> Iterator[str]:
 def data(parts: Parts) -> Iterator[str]:
     """Try to write into the folder of everything that has no place of its own."""
     folder = parts.settings.data
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     _try_to_write(folder)
     yield f"{folder}, {_room(folder)}"
     if folder.stat().st_mode & 0o007:
@@ -80,8 +81,9 @@ def secret(parts: Parts) -> Iterator[str]:
 def spool(parts: Parts) -> Iterator[str]:
     """Try to take a folder of the spool, as each process does, and look at what waits there."""
     found = parts.spool
-    folders.make_folder(found.folder).remove()
+    make_folder(found.folder)
     yield f"{found.folder}, {_room(found.folder)}; at most {size(found.limit)} may wait"
+    found.process.check()
     waiting = what_waits(found.folder)
     if waiting.oldest_age is None:
         yield "nothing waits"

@@ -64,10 +64,19 @@ class Process:
             with self._lock:
                 self._append(line)
         except OSError as error:
-            raise SpoolAway(
-                f"{error}. Make {self._spool} writable, with room on its disk"
-            ) from error
+            raise self._away(error) from error
         self.health.count("accepted")
+
+    def check(self) -> None:
+        """Try for real whether a line would be taken now, without one.
+
+        :raises SpoolAway: with what stands against it
+        """
+        try:
+            self._room.check()
+            new_folder(self._spool, fsync=self._fsync).remove()
+        except OSError as error:
+            raise self._away(error) from error
 
     def check_place(self) -> None:
         """Look whether the spool may be used from here.
@@ -136,6 +145,9 @@ class Process:
             self._opened.forget()
         if self._folder is not None:
             self._folder.let_go()  # the lock itself is the parent's
+
+    def _away(self, error: OSError) -> SpoolAway:
+        return SpoolAway(f"{error}. Make {self._spool} writable, with room on its disk")
 
     def _append(self, line: bytes) -> None:
         try:
