@@ -6,11 +6,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
+from typing import Literal
 
 from ..errors import SettingsError
 from ..events import Beat, KeptBeat, PageView
 from .query import Query
 from .totals import Totals, total
+
+Kept = Literal["page_views", "beats"]
 
 ENTRY_POINTS = "pagetimer_wsgi.stores"
 
@@ -62,6 +65,39 @@ class Store(ABC):
     @abstractmethod
     def beats(self, query: Query) -> Iterator[KeptBeat]:
         """Yield the beats of the page views that the query means, by view id and seq."""
+
+    @abstractmethod
+    def count(self, query: Query, of: Kept = "page_views") -> int:
+        """Return how many page views the query means, or how many beats they have.
+
+        :raises StoreAway: if it cannot be asked now
+        """
+
+    @abstractmethod
+    def purge_by_steps(self, query: Query, of: Kept = "page_views") -> Iterator[int]:
+        """Remove what the query means, the oldest first, and yield how many went at each step.
+
+        A step is one short transaction. Who asks for no more of them stops there. Where a page
+        view goes, its beats go too; where only its beats go, its totals stay.
+
+        :raises StoreAway: if the store cannot be written now; what went is gone
+        """
+
+    def purge(self, query: Query, of: Kept = "page_views", dry: bool = False) -> int:
+        """Remove what the query means, and return how many page views or beats that were.
+
+        :param of: whether page views go, beats and all, or only their beats
+        :param dry: only count them
+        :raises StoreAway: if the store cannot be asked or written now; what went is gone
+        """
+        return self.count(query, of) if dry else sum(self.purge_by_steps(query, of))
+
+    def upkeep(self, seconds: float) -> bool:
+        """Tidy up after what was removed, for no longer than this; tell whether all is done.
+
+        :raises StoreAway: if the store cannot be written now
+        """
+        return True
 
     def totals(self, query: Query, by: Sequence[str] = ()) -> list[Totals]:
         """Return one row for each different value of ``by``, most visible time first.

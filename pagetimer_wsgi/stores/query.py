@@ -18,6 +18,7 @@ class Query:
     Whatever is ``None`` (or empty) leaves nothing out. Points in time are milliseconds since
     1970 UTC; ``…_from`` is included, ``…_to`` is not.
 
+    :param seen_from: the earliest ``last_seen_at``
     :param path: a path as it is kept; ``*`` stands for any number of characters
     :param kinds: ``page`` (measured), ``log`` and ``ping`` (the two older packages' calls)
     :param bots: only bots (true), only people (false)
@@ -29,6 +30,8 @@ class Query:
 
     started_from: int | None = None
     started_to: int | None = None
+    seen_from: int | None = None
+    seen_to: int | None = None
     view_ids: Sequence[str] = ()
     site: str | None = None
     path: str | None = None

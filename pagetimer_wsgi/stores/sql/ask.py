@@ -58,7 +58,7 @@ class Asking:
 
     def _rows(self, columns: Select[Any], query: Query) -> Iterator[Row[Any]]:
         try:
-            statement, parameters = self._selected(columns, query)
+            statement, parameters = self.selected(columns, query)
         except Unfit:  # no page view has such a text
             return
         after = query.after and (query.after[0], identifier(query.after[1]))
@@ -76,12 +76,14 @@ class Asking:
         with self._database.reading() as connection:
             return [] if connection is None else connection.execute(statement, bound).all()
 
-    def _selected(self, statement: Select[Any], query: Query) -> tuple[Select[Any], Parameters]:
+    def selected(self, statement: Select[Any], query: Query) -> tuple[Select[Any], Parameters]:
+        """Return the statement for the page views that the query means, and what it is given.
+
+        :raises Unfit: if no page view can have such a text
+        """
         check((query.site, query.path, query.user, query.session))
-        if query.started_from is not None:
-            statement = statement.where(page_view.c.started_at >= _number(query.started_from))
-        if query.started_to is not None:
-            statement = statement.where(page_view.c.started_at < _number(query.started_to))
+        for condition in _by_time(query):
+            statement = statement.where(condition)
         if query.kinds:
             kinds = [KINDS[kind] for kind in query.kinds]
             statement = statement.where(page_view.c.kind.in_(kinds))
@@ -113,6 +115,18 @@ class Asking:
 
     def _matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         return self._database.bulk.matches(text, pattern) if "*" in pattern else text == pattern
+
+
+def _by_time(query: Query) -> Iterator[ColumnElement[bool]]:
+    started, seen = page_view.c.started_at, page_view.c.last_seen_at
+    for moment, first, end in (
+        (started, query.started_from, query.started_to),
+        (seen, query.seen_from, query.seen_to),
+    ):
+        if first is not None:
+            yield moment >= _number(first)
+        if end is not None:
+            yield moment < _number(end)
 
 
 def _page(statement: Select[Any], query: Query, after: tuple[int, bytes] | None) -> Select[Any]:

@@ -60,6 +60,13 @@ class Database(ABC):
         """Return the same database, for whoever waits for no lock; ``None`` over a network."""
         return None
 
+    def give_back(self) -> bool:
+        """Give the disk some of the space that is unused; tell whether there is more of it.
+
+        :raises StoreAway: if the database cannot be had or written to now
+        """
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections; using the database again opens new ones."""

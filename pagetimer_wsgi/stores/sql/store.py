@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 
 from ...events import Beat, KeptBeat, PageView
-from ..base import Store
+from ..base import Kept, Store
 from ..query import Query
 from .ask import Asking
 from .database import Database
+from .purge import Purging
 from .schema import meta
+from .upkeep import Upkeep
 from .write import Writing
 
 
@@ -45,6 +47,8 @@ class SqlStore(Store):
         self._database = database
         self._writing = Writing(database.bulk)
         self._asking = Asking(database)
+        self._purging = Purging(database, self._asking)
+        self._upkeep = Upkeep(database)
 
     @classmethod
     def open(cls, url: str, *, fsync: bool = False, migrate: bool = True) -> SqlStore:
@@ -86,6 +90,18 @@ class SqlStore(Store):
     def beats(self, query: Query) -> Iterator[KeptBeat]:
         """Yield the beats of these page views; see the base class."""
         return self._asking.beats(query)
+
+    def count(self, query: Query, of: Kept = "page_views") -> int:
+        """Count page views, or their beats; see the base class."""
+        return self._purging.count(query, of)
+
+    def purge_by_steps(self, query: Query, of: Kept = "page_views") -> Iterator[int]:
+        """Remove what the query means; see the base class."""
+        return self._purging.steps(query, of)
+
+    def upkeep(self, seconds: float) -> bool:
+        """Remove shared values that nothing has any more, and give disk space back."""
+        return self._upkeep.go_on(seconds)
 
     def check(self) -> None:
         """Write to the database for real; see the base class."""

@@ -6,15 +6,21 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from ....errors import StoreAway
 from ..database import BUSY_SECONDS, BY_HAND, Database
 from .bulk import SqliteBulk
+
+_SPARE_PAGES = 256
+"""Unused pages, a MiB, that the file keeps: what comes next finds room in them."""
+_PAGES_AT_ONCE = 256
+"""Pages that are moved in one transaction, in some milliseconds."""
 
 # What SQLite says, what that means, what to do about it. The first that is found counts.
 _MEANINGS = (
@@ -68,7 +74,6 @@ class SqliteDatabase(Database):
     ) -> None:
         self.path = file_of(url)
         super().__init__(str(self.path), SqliteBulk(), migrate=migrate)
-        self._url = url
         self._patience = patience
         self._fsync = fsync
         self._writer = _engine(self._open_to_write, "BEGIN IMMEDIATE")
@@ -76,7 +81,23 @@ class SqliteDatabase(Database):
 
     def without_patience(self) -> SqliteDatabase:
         """Return the same file, for whoever waits for no lock; see the base class."""
-        return SqliteDatabase(self._url, fsync=self._fsync, migrate=self.migrate, patience=0)
+        url = f"sqlite:///{self.path}"  # absolute: the host may have changed its folder meanwhile
+        return SqliteDatabase(url, fsync=self._fsync, migrate=self.migrate, patience=0)
+
+    def give_back(self) -> bool:
+        """Cut some of the unused pages off the file; see the base class."""
+        if not self._is_there():
+            return False
+        try:
+            with closing(self._open_to_write()) as connection:
+                (unused,) = connection.execute("PRAGMA freelist_count").fetchone()
+                if unused > _SPARE_PAGES:
+                    # execute() would stop after one page.
+                    pages = min(unused - _SPARE_PAGES, _PAGES_AT_ONCE)
+                    connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as error:
+            raise StoreAway(f"{self.name} {self._means(str(error))}") from error
+        return bool(unused > _SPARE_PAGES + _PAGES_AT_ONCE)
 
     def close(self) -> None:
         """Let go of what the engines hold; see the base class."""
@@ -123,7 +144,9 @@ class SqliteDatabase(Database):
         return connection
 
     def _meaning(self, error: DBAPIError) -> str:
-        said = str(error.orig)
+        return self._means(str(error.orig))
+
+    def _means(self, said: str) -> str:
         if not self.migrate and not self.path.exists():
             return f"is not there; {BY_HAND}"
         for words, meaning in _MEANINGS:
