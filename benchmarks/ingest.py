@@ -28,7 +28,7 @@ from tables import show
 def main() -> None:
     parser = argparse.ArgumentParser(description="What taking beats in costs.")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side (5)")
-    parser.add_argument("--seconds", type=float, default=3, help="that a turn lasts (3)")
+    parser.add_argument("--seconds", type=int, default=3, help="that a turn lasts (3)")
     parser.add_argument("--quick", action="store_true", help="one short turn, ours alone")
     chosen = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def run(
-    sides: Sequence[Side], mode: str, folder: Path, bodies: Path, rounds: int, seconds: float
+    sides: Sequence[Side], mode: str, folder: Path, bodies: Path, rounds: int, seconds: int
 ) -> list[Course]:
     with ExitStack() as stack:
         courses = [

@@ -60,7 +60,7 @@ class Course:
         """Return how many beats it took so far, as wrk counted them."""
         return self.warm_up + sum(each.answered for each in self.rounds)
 
-    def run(self, bodies: Path, seconds: float, number: int) -> Round:
+    def run(self, bodies: Path, seconds: int, number: int) -> Round:
         """Give the side its turn."""
         writers = self.server.writers() if self.side.is_ours else set()
         before = self.server.cpu()
@@ -93,7 +93,7 @@ class Course:
         return f"{taken} taken, {accepted} accepted, {kept} stored"
 
 
-def compare(courses: Sequence[Course], bodies: Path, rounds: int, seconds: float) -> None:
+def compare(courses: Sequence[Course], bodies: Path, rounds: int, seconds: int) -> None:
     """Give each side its turn in each round, each time in another order."""
     for course in courses:
         course.warm_up = course.run(bodies, 1, number=0).answered

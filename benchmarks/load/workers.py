@@ -72,7 +72,7 @@ class Server:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return bytes(answer.read())
 
-    def send(self, path: str, bodies: Path, seconds: float, number: int) -> Sent:
+    def send(self, path: str, bodies: Path, seconds: int, number: int) -> Sent:
         """Send bodies for so long, as many as it answers.
 
         :param number: of the first beat; a thousand further ones are as good as taken
