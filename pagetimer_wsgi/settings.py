@@ -56,7 +56,10 @@ class Settings:
         to.path, "pagetimer-data", "Folder (0700) of database, spool, secret and quarantine."
     )
     store: str = option(
-        to.text, "sqlite in data", "URL of the store, as SQLAlchemy writes URLs.", shown=False
+        to.text,
+        "sqlite in data",
+        "URL of the store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        shown=False,
     )
     spool: Path = option(
         to.path, "spool in data", "Folder in which accepted beats wait; on a local disk."
