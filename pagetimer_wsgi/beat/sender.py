@@ -102,7 +102,8 @@ class Senders:
 
         :param named: the user and the session's keyed hash, see :func:`name_pair`
         """
-        agent = _agent(environ.get("HTTP_USER_AGENT", ""))
+        header = environ.get("HTTP_USER_AGENT", "")
+        agent = _agent(header) if len(header) <= _MAX_TEXT else clean(native(header), _MAX_TEXT)
         if self.wants_privacy(environ):
             return Sender(agent=agent), []
         address = self.address(environ)

@@ -24,7 +24,7 @@ from wsgi_servers import free_port
 from .load import Pulse
 
 _SITE = Path(__file__).with_name("site.py")
-_VIEWER = "the-password-of-the-viewers"
+VIEWER = "the-password-of-the-viewers"
 _UWSGI = Path(sys.executable).with_name("uwsgi")
 
 # Of capabilities(7) nothing is left: root is an ordinary user who owns its files.
@@ -116,7 +116,7 @@ class Host:
     def health(self) -> dict[str, Any]:
         """Return what it says of how it goes, as viewers are told."""
         address = f"http://127.0.0.1:{self.port}/_pagetimer/health"
-        headers = {"Authorization": f"Bearer {_VIEWER}"}
+        headers = {"Authorization": f"Bearer {VIEWER}"}
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
             said: dict[str, Any] = json.load(answer)
         return said
@@ -143,6 +143,10 @@ class Host:
         """Return the lines of its log that say of a part that it fails."""
         lines = [line for line in self.log().splitlines() if line.startswith(f"{part}: ")]
         return [line for line in lines if not line.endswith(": works again")]
+
+    def memory(self) -> float:
+        """Return the MiB that its processes hold by themselves, the greatest one's."""
+        return max(memory(pid) for pid in {self.process.pid, *self.workers()})
 
     def log(self) -> str:
         """Return what it wrote to its standard output and error."""
@@ -174,7 +178,7 @@ def hosting(
     options = {
         "PAGETIMER_DATA": str(data),
         "PAGETIMER_SECRET": "the-secret-of-the-fault-tests",
-        "PAGETIMER_VIEWER_TOKEN": _VIEWER,
+        "PAGETIMER_VIEWER_TOKEN": VIEWER,
     }
     if store:
         options["PAGETIMER_STORE"] = store
@@ -194,6 +198,12 @@ def hosting(
         yield host
     finally:
         stop(process)
+
+
+def memory(pid: int | str = "self") -> float:
+    """Return the MiB that a process has in memory, what it shares with none (proc(5), statm)."""
+    _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _lives(pid: str) -> bool:

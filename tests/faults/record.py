@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
-from pagetimer_wsgi.events import PageView
+from pagetimer_wsgi.events import KeptBeat, PageView
 from pagetimer_wsgi.stores.base import open_store
 
-from .ledger import ALL
+from .ledger import ALL, Counts, Ledger
 from .rules import DAY, Told, is_strange, read_beat
 from .strange import Strange
 
@@ -28,12 +28,13 @@ def now() -> int:
 class Record:
     """What was answered. A request without an answer may have been accepted or not.
 
+    :param ledger: where the figures stand in the end
     :param user: the only one whom a token may name
     """
 
+    ledger: Ledger
     user: str = "ada"
     began: int = field(default_factory=now)
-    answers: Counter[int | None] = field(default_factory=Counter)
     _accepted: list[Told] = field(default_factory=list)
     _unanswered: list[Told] = field(default_factory=list)
     _calls: int = 0
@@ -41,7 +42,7 @@ class Record:
 
     def note(self, request: Strange, status: int | None) -> None:
         """Note what was answered, and hold that nothing was accepted that is no beat."""
-        self.answers[status] += 1
+        self.ledger.answers[status] += 1
         assert status is None or status < 500, request
         told = read_beat(request.arrives(), now())
         if request.whole and status is not None:
@@ -58,27 +59,48 @@ class Record:
         elif status is None and told:
             self._unanswered.append(told)
 
-    def hold(self, url: str) -> None:
-        """Hold that this store has what was accepted, and nothing that was never sent.
+    def hold(self, url: str, timeout: float = 30.0) -> None:
+        """Hold that this store gets what was accepted, and nothing that was never sent.
 
         :param url: the store's
+        :param timeout: seconds
         """
+        end = time.monotonic() + timeout
         with contextlib.closing(open_store(url, migrate=False)) as store:
-            views = list(store.page_views(ALL))
-            kept = {(beat.view_id, beat.seq): beat.visible_ms for beat in store.beats(ALL)}
+            while self._count(list(store.beats(ALL))).missing and time.monotonic() < end:
+                time.sleep(0.3)
+            beats, views = list(store.beats(ALL)), list(store.page_views(ALL))
         for view in views:
             self._hold_possible(view)
         calls = {view.view_id for view in views if view.kind != "page"}
         assert self._calls <= len(calls) <= self._calls + self._unanswered_calls
-        beats = {key: total for key, total in kept.items() if key[0] not in calls}
-        accepted = by_key(self._accepted, beats)
-        possible = by_key(self._accepted + self._unanswered, beats)
-        assert accepted.keys() <= beats.keys() <= possible.keys()
+        self._hold_told([beat for beat in beats if beat.view_id not in calls])
+        self.ledger.counts = self._count(beats)
+        assert self.ledger.counts.twice == 0, self.ledger.counts
+
+    def _hold_told(self, beats: list[KeptBeat]) -> None:
+        kept = {(beat.view_id, beat.seq): beat.visible_ms for beat in beats}
+        accepted = by_key(self._accepted, kept)
+        possible = by_key(self._accepted + self._unanswered, kept)
+        assert accepted.keys() <= kept.keys() <= possible.keys()
         for key, all_told in accepted.items():
             most = max(told.visible_ms for told in possible[key])
             exact = len(possible[key]) == len(all_told) and not any(t.token for t in all_told)
             # A token may tell of a page that is younger than the beat says.
-            assert beats[key] == most if exact else beats[key] <= most, all_told
+            assert kept[key] == most if exact else kept[key] <= most, all_told
+
+    def _count(self, beats: list[KeptBeat]) -> Counts:
+        keys = {(beat.view_id, beat.seq): beat.visible_ms for beat in beats}
+        accepted = by_key(self._accepted, keys)
+        return Counts(
+            sent=self.ledger.answers.total(),
+            accepted=len(accepted) + self._calls,
+            stored=len(keys),
+            twice=len(beats) - len(keys),
+            missing=len(accepted.keys() - keys.keys()),
+            strange=0,
+            wrong=0,
+        )
 
     def _hold_possible(self, view: PageView) -> None:
         assert re.fullmatch("[0-9a-f]{32}", view.view_id)

@@ -98,8 +98,8 @@ class Stranger:
         """Return the next one."""
         choice = self._choice
         kind = choice.random()
-        if kind < 0.6:  # a body is all that is strange
-            return Strange("/beat", self._mutated(self._beat()))
+        if kind < 0.6:
+            return Strange("/beat", self.body())
         path = choice.choice(ADDRESSES)
         make = self._beat if path == "/beat" else self._call
         body = make() if choice.random() < 0.5 else self._mutated(make())
@@ -118,6 +118,10 @@ class Stranger:
         if choice.random() < 0.05:
             request.environ["wsgi.input"] = Broken(choice.choice(BREAKS))
         return request
+
+    def body(self) -> bytes:
+        """Return the next body that is, or once was, a beat's."""
+        return self._mutated(self._beat())
 
     def _beat(self) -> bytes:
         choice = self._choice

@@ -6,7 +6,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from pagetimer_wsgi import PageTimer
 from pagetimer_wsgi.who.keys import Keys
 from pagetimer_wsgi.who.token import Token, hash_path, sign
 
+from .hosts import Host, hosting
+from .ledger import Ledger, beats_of_a_view
+from .raw import FRAMES, send_raw
 from .record import Record
 from .site import page
 from .strange import Strange, Stranger
+from .watch import watching
 
 SECRET = "the-secret-of-the-fault-tests"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -55,11 +59,11 @@ def _tokens() -> tuple[str, ...]:
 
 
 @dataclass
-class Host:
-    """A host without a server: its callable is called."""
+class Called:
+    """A host without a server: it is called by itself."""
 
     timer: PageTimer
-    record: Record = field(default_factory=Record)
+    record: Record
 
     def call(self, request: Strange) -> None:
         """Make a request, and hold what must hold of its answer."""
@@ -89,21 +93,23 @@ class Host:
 
 
 @pytest.fixture(params=OPTIONS.values(), ids=OPTIONS)
-def host(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) -> Iterator[Host]:
+def called(
+    request: pytest.FixtureRequest, store_url: str, ledger: Ledger, tmp_path: Path
+) -> Iterator[Called]:
     options = {"data": tmp_path / "data", "store": store_url, "secret": SECRET}
     timer = PageTimer(page, **options, **request.param)
-    yield Host(timer)
+    yield Called(timer, Record(ledger))
     timer.close()
 
 
 @pytest.mark.parametrize("number", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_no_change_of_a_request_gets_a_5xx_and_only_beats_are_stored(
-    number: int, host: Host
+    number: int, called: Called
 ) -> None:
     stranger = Stranger(number, _tokens())
     for _ in range(number):
-        host.call(stranger.request())
-    host.hold()
+        called.call(stranger.request())
+    called.hold()
 
 
 NUMBERS = st.one_of(
@@ -137,7 +143,51 @@ BODIES = st.one_of(
     max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(body=BODIES)
-def test_a_body_is_accepted_if_and_only_if_it_is_a_beat(body: bytes, host: Host) -> None:
-    host.call(Strange("/beat", body))
-    if len(host.record.answers) > 1 and host.record.answers.total() % 500 == 0:
-        host.hold()
+def test_a_body_is_accepted_if_and_only_if_it_is_a_beat(body: bytes, called: Called) -> None:
+    called.call(Strange("/beat", body))
+    if called.record.ledger.answers.total() % 500 == 0:
+        called.hold()
+
+
+# --- from real servers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [200, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "gunicorn-sync",
+        "gunicorn-gthread",
+        "gunicorn-gevent",
+        "waitress",
+        "cheroot",
+        "uwsgi",
+        "granian",
+    ],
+)
+def test_no_body_however_framed_gets_a_5xx_from_a_server(
+    server: str, number: int, ledger: Ledger, tmp_path: Path
+) -> None:
+    stranger = Stranger(number)
+    with hosting(server, tmp_path) as host:
+        record = Record(ledger)
+        for frame in FRAMES.values():
+            for body in (beats_of_a_view(1)[0].body(), stranger.body()):
+                status = send_raw(host.port, frame, body)
+                # What the server does not know how to read it refuses by itself.
+                if status not in (501, 505):
+                    record.note(Strange("/beat", body, whole=frame.whole), status)
+        with watching(host, ledger):
+            before = _post(host, stranger, record, number)
+            after = _post(host, stranger, record, number)
+        record.hold(host.store)
+    ledger.notes.append(f"{server}: {after - before:+.1f} MiB")
+    assert after - before < 8
+
+
+def _post(host: Host, stranger: Stranger, record: Record, number: int) -> float:
+    """Post strange bodies, and return the MiB that the host then holds."""
+    for _ in range(number):
+        body = stranger.body()
+        record.note(Strange("/beat", body), send_raw(host.port, FRAMES["right"], body))
+    return host.memory()
