@@ -144,6 +144,14 @@ class Host:
         lines = [line for line in self.log().splitlines() if line.startswith(f"{part}: ")]
         return [line for line in lines if not line.endswith(": works again")]
 
+    def drain(self) -> None:
+        """Store what waits by hand, beside it: ``pagetimer drain``."""
+        program = "import sys; from pagetimer_wsgi.cli import main; sys.exit(main())"
+        options = ("-o", f"data={self.data}", "-o", f"store={self.store}")
+        subprocess.run(
+            [sys.executable, "-c", program, "drain", *options], check=True, capture_output=True
+        )
+
     def memory(self) -> float:
         """Return the MiB that its processes hold by themselves, the greatest one's."""
         return max(memory(pid) for pid in {self.process.pid, *self.workers()})

@@ -116,12 +116,12 @@ class Ledger:
     def hold(self, url: str, *more: str, timeout: float = 30.0, refusals: bool = False) -> None:
         """Hold that what was accepted is stored, once, and nothing else that was never sent.
 
-        :param refusals: whether 503 is an answer that this fault may get
+        :param refusals: whether 503 and 429 are answers that this fault may get
         """
         counts = self.compare(url, *more, timeout=timeout)
         assert (counts.missing, counts.twice, counts.strange, counts.wrong) == (0, 0, 0, 0), counts
         assert counts.accepted > 0, "a fault that nothing was accepted under shows nothing"
-        assert set(self.answers) <= {204, None, *((503,) if refusals else ())}, self.answers
+        assert set(self.answers) <= {204, None, *((429, 503) if refusals else ())}, self.answers
 
     def _count(self, stores: list[tuple[list[KeptBeat], list[PageView]]]) -> Counts:
         with self._lock:

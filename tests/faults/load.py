@@ -26,15 +26,24 @@ def ask(port: int, path: str = "/", timeout: float = 10.0) -> int:
         connection.close()
 
 
-def post(port: int, body: bytes, timeout: float = 10.0, path: str = "/_pagetimer/beat") -> int:
+def post(
+    port: int,
+    body: bytes,
+    timeout: float = 10.0,
+    path: str = "/_pagetimer/beat",
+    reader: str | None = None,
+) -> int:
     """Post a body, and return the answer's status.
 
+    :param reader: the address for which a proxy asks, if one does
     :raises OSError: if no whole answer came
     :raises http.client.HTTPException: likewise
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         headers = {"Content-Type": "text/plain;charset=UTF-8", "User-Agent": "a reader"}
+        if reader:
+            headers["X-Forwarded-For"] = reader
         connection.request("POST", path, body, headers)
         response = connection.getresponse()
         response.read()
@@ -43,12 +52,18 @@ def post(port: int, body: bytes, timeout: float = 10.0, path: str = "/_pagetimer
         connection.close()
 
 
-def send(port: int, ledger: Ledger, beat: SentBeat, timeout: float = 10.0) -> int | None:
+def send(
+    port: int,
+    ledger: Ledger,
+    beat: SentBeat,
+    timeout: float = 10.0,
+    reader: str | None = None,
+) -> int | None:
     """Send one beat, and note in the ledger what was answered; ``None``: nothing was."""
     ledger.send(beat)
     status: int | None = None
     with contextlib.suppress(OSError, http.client.HTTPException):
-        status = post(port, beat.body(), timeout)
+        status = post(port, beat.body(), timeout, reader=reader)
     ledger.answer(beat, status)
     return status
 
