@@ -169,6 +169,7 @@ def hosting(
     store: str | None = None,
     environment: Mapping[str, str] | None = None,
     unprivileged: bool = False,
+    before: Sequence[str] = (),
     site: Path = _SITE,
 ) -> Iterator[Host]:
     """Serve the site by the server of this name, until the block ends.
@@ -177,10 +178,12 @@ def hosting(
     :param store: the URL of its store; default: SQLite in its data
     :param environment: more of it, ``PAGETIMER_…`` options above all
     :param unprivileged: whether the modes of files count for it, though it be root's
+    :param before: a command that runs the server's, which is added to it
     :param site: the module that it serves, if another one than ``site.py``
     """
     port = free_port()
-    command = [*(_WITHOUT_PRIVILEGES if unprivileged else ()), *COMMANDS[name](port)]
+    privileges = _WITHOUT_PRIVILEGES if unprivileged else ()
+    command = [*before, *privileges, *COMMANDS[name](port)]
     shutil.copy(site, folder / "site_of_faults.py")
     data = folder / "data"
     options = {

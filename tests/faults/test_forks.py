@@ -113,7 +113,7 @@ def test_the_segment_of_a_dead_owner_is_adopted_though_its_forked_child_lives(
         assert fork(site.drain).join() == 0
         answers.tell(ledger)
         ledger.hold(site.store)
-        assert not [path for path in descriptors(child) if path.endswith(" (deleted)")]
+        assert not removed_but_open(child, site.folder)
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -126,9 +126,11 @@ def appear(path: Path, timeout: float = 10.0) -> Path:
     return path
 
 
-def descriptors(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [os.readlink(folder / name) for name in os.listdir(folder)]
+def removed_but_open(pid: int, folder: Path) -> list[str]:
+    """Return the files of a folder that have no name any more, and whose disk space is kept."""
+    opened = Path(f"/proc/{pid}/fd")
+    paths = [os.readlink(opened / number) for number in os.listdir(opened)]
+    return [path for path in paths if path.startswith(f"{folder}/") and "(deleted)" in path]
 
 
 def accept(site: Site, answers: Answers, step: Step) -> None:
