@@ -13,9 +13,8 @@ import sys
 import threading
 import time  # noqa: F401  (sleep's)
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-Result = TypeVar("Result")
 Lock = _thread.LockType
 
 
@@ -41,13 +40,21 @@ def start(run: Callable[[], None], name: str) -> None:
         _original("_thread", "start_new_thread")(run, ())
 
 
-def beside(run: Callable[[], Result]) -> Result:
+def beside(run: Callable[[], object]) -> None:
     """Run a function; under gevent in another thread, while other greenlets go on."""
-    patched = _patched()
-    if patched is None:
-        return run()
-    result: Result = sys.modules["gevent"].get_hub().threadpool.apply(run)
-    return result
+    if _patched() is None:
+        run()
+    elif error := sys.modules["gevent"].get_hub().threadpool.apply(_failure, (run,)):
+        raise error
+
+
+def _failure(run: Callable[[], object]) -> Exception | None:
+    """Run a function; return what it raises, which gevent's pool would print."""
+    try:
+        run()
+    except Exception as error:
+        return error
+    return None
 
 
 def sleep(seconds: float) -> None:
