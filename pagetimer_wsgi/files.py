@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -49,6 +50,18 @@ def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
     if flags & os.O_CREAT:
         _give_away(path, descriptor)
     return descriptor
+
+
+def make_database_file(path: Path) -> None:
+    """As root, make an empty file for SQLite, which gives its other files the same owner.
+
+    No descriptor is opened: to close one would let go of SQLite's locks on the file. Where it
+    cannot be made so, SQLite makes it, and says what is wrong.
+    """
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):
+            os.mknod(path, stat.S_IFREG | 0o644)
+            _give_away(path)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -1,6 +1,8 @@
 """Quarantine: exact, readable, editable; and put back when mended."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -202,3 +204,51 @@ def test_killed_at_any_moment_it_loses_nothing_and_the_next_doubles_nothing(
 def test_a_row_needs_a_line():
     with pytest.raises(ValueError, match="base64"):
         Row(1, "r").refused()
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from pagetimer_wsgi.spool.quarantine import Quarantine
+quarantine = Quarantine(Path(sys.argv[1]))
+quarantine.put([(b"one", "why")])
+size = quarantine.path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
+try:
+    quarantine.put([(b"two", "why")])
+except OSError as error:
+    print(error)
+assert quarantine.path.stat().st_size == size
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+quarantine.put([(b"three", "why")])
+"""
+
+
+def test_where_the_disk_takes_half_of_it_none_stays_and_it_works_again(quarantine):
+    command = [sys.executable, "-c", LIMITED, str(quarantine.path)]
+    said = subprocess.run(command, timeout=10, check=True, capture_output=True, text=True).stdout
+    assert "only 20 of" in said
+    assert [row.refused() for row in quarantine.rows()] == [b"one", b"three"]
+
+
+def test_what_could_not_be_synced_is_cut_off(quarantine, monkeypatch):
+    quarantine.put([(b"one", "why")])
+
+    def fails(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            quarantine.put([(b"two", "why")])
+    assert [row.refused() for row in quarantine.rows()] == [b"one"]
+
+
+def test_a_torn_row_of_a_killed_process_takes_no_other_with_it(quarantine):
+    quarantine.put([(b"one", "why")])
+    whole = quarantine.path.read_bytes()
+    quarantine.path.write_bytes(whole + whole[:-9])
+    quarantine.put([(b"two", "why")])
+    first, torn, second = quarantine.rows()
+    assert (first.refused(), second.refused()) == (b"one", b"two")
+    assert torn == whole[:-9] + b"\n"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+
+from ..files import DRAFT, make_folder, open_file, sync_folder
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,11 +73,13 @@ class Quarantine:
         """
         at = int(time.time() * 1000)
         rows = (row_of(line.removesuffix(b"\n"), reason, at) for line, reason in refused)
-        os.makedirs(self.path.parent, mode=0o700, exist_ok=True)
-        with open(self.path, "ab", opener=_private) as stream:
-            stream.write(b"".join(map(_written, rows)))
-            stream.flush()
-            os.fsync(stream.fileno())
+        make_folder(self.path.parent, fsync=True)
+        descriptor = open_file(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            _append(descriptor, b"".join(map(_written, rows)))
+        finally:
+            os.close(descriptor)
+        sync_folder(self.path.parent)
 
     def rows(self) -> Iterator[Row | bytes]:
         """Yield what lies there; as bytes what is no row (somebody's edit, a torn write).
@@ -93,8 +99,8 @@ class Quarantine:
 
         :raises OSError: if they could not be made durable; what lay there stays
         """
-        draft = self.path.with_suffix(".draft")
-        with open(draft, "wb", opener=_private) as stream:
+        draft = self.path.with_suffix(DRAFT)
+        with open(open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as stream:
             stream.writelines(map(_written, rows))
             stream.flush()
             os.fsync(stream.fileno())
@@ -103,7 +109,23 @@ class Quarantine:
         else:
             self.path.unlink()
             draft.unlink()
-        _sync(self.path.parent)
+        sync_folder(self.path.parent)
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """Append rows; none of them, if not all can be made durable."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        data = b"\n" + data  # whoever wrote before was killed at it
+    try:
+        written = os.write(descriptor, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes of quarantine fit")
+        os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
 
 
 def _written(row: Row | bytes) -> bytes:
@@ -119,15 +141,3 @@ def _read(written: bytes) -> Row | bytes:
     except (ValueError, msgspec.DecodeError):
         return written
     return row
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

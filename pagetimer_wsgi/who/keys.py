@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import PageTimerError
+from ..files import make_folder, open_file
 
 
 class NoSecret(PageTimerError):
@@ -86,10 +87,10 @@ def _kept_secret(path: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         if found := path.read_text().strip():
             return found
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     # A file of its own, linked into place: nobody ever reads half a secret.
     draft = path.with_name(f".{path.name}.{random.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(random.token_hex(32) + "\n")

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ....errors import StoreAway
+from ....files import make_database_file, make_folder
 from ..database import BUSY_SECONDS, BY_HAND, Database
 from .bulk import SqliteBulk
 
@@ -106,7 +107,8 @@ class SqliteDatabase(Database):
 
     def _begin_writing(self) -> AbstractContextManager[Connection]:
         if self.migrate:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path.parent)
+            make_database_file(self.path)
         return self._writer.begin()
 
     def _begin_reading(self) -> AbstractContextManager[Connection | None]:
