@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from browser import require
 from servers import stop
 from wsgi_servers import free_port
@@ -28,6 +30,9 @@ VIEWER = "the-password-of-the-viewers"
 _UWSGI = Path(sys.executable).with_name("uwsgi")
 
 # Of capabilities(7) nothing is left: root is an ordinary user who owns its files.
+_APACHE = Path("/usr/sbin/apache2")
+_APACHE_CONF = Path(__file__).with_name("apache.conf")
+_MOD_WSGI = Path("/usr/lib/apache2/modules/mod_wsgi.so")
 _WITHOUT_PRIVILEGES = (
     ("setpriv", "--inh-caps=-all", "--bounding-set=-all") if os.geteuid() == 0 else ()
 )
@@ -58,6 +63,22 @@ def _uwsgi(*arguments: str) -> Callable[[int], Sequence[str]]:
     return command
 
 
+def _apache(*arguments: str) -> Callable[[int], Sequence[str]]:
+    """PAGETIMER_TESTS_MOD_WSGI: where all packages are for its Python, if it is another one."""
+
+    def command(port: int) -> Sequence[str]:
+        require(_APACHE.exists() and _MOD_WSGI.exists(), "Apache and mod_wsgi are not installed")
+        packages = os.environ.get("PAGETIMER_TESTS_MOD_WSGI", sysconfig.get_path("purelib"))
+        own, theirs = "{}.{}".format(*sys.version_info), _MOD_WSGI.resolve().name.partition("-")[2]
+        if own != theirs and "PAGETIMER_TESTS_MOD_WSGI" not in os.environ:
+            pytest.skip(f"mod_wsgi here is made for Python {theirs}, not for {own}")
+        where = f'FOLDER="$PWD" PORT={port} PACKAGES="{packages}"'
+        start = f"exec env {where} {_APACHE} -f {_APACHE_CONF} -D FOREGROUND {' '.join(arguments)}"
+        return ["setsid", "sh", "-c", start]  # it ends its whole process group
+
+    return command
+
+
 COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
     "gunicorn-sync": _gunicorn("--workers=3"),
     "gunicorn-gthread": _gunicorn("--workers=3", "--worker-class=gthread", "--threads=4"),
@@ -77,6 +98,8 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
         "site_of_faults:application",
     ),
     "cheroot": _module("cheroot", "--bind=127.0.0.1:{port}", "site_of_faults:application"),
+    "mod_wsgi": _apache(),
+    "mod_wsgi-embedded": _apache("-D EMBEDDED"),
     "waitress": _module("waitress", "--listen=127.0.0.1:{port}", "site_of_faults:application"),
 }
 """name -> the command that serves the site on a port of loopback."""
