@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,16 +54,30 @@ def _gunicorn(*arguments: str) -> Callable[[int], Sequence[str]]:
     return _module("gunicorn", *quiet, *arguments, "site_of_faults:application")
 
 
-def _uwsgi(*arguments: str) -> Callable[[int], Sequence[str]]:
+def _uwsgi(*arguments: str, old: bool = False) -> Callable[[int], Sequence[str]]:
     def command(port: int) -> Sequence[str]:
         require(_UWSGI.exists(), "uWSGI is not installed")
+        program = _old_uwsgi() if old else [str(_UWSGI)]
         where = [f"--virtualenv={sys.prefix}", "--module=site_of_faults:application"]
         bind = f"--http-socket=127.0.0.1:{port}"
         # Where workers die often, its master sleeps, and does not wake to end with them.
         bears = ("--forkbomb-delay=0", "--no-orphans", "--die-on-term", "--need-app")
-        return [str(_UWSGI), bind, "--master", "--disable-logging", *bears, *where, *arguments]
+        return [*program, bind, "--master", "--disable-logging", *bears, *where, *arguments]
 
     return command
+
+
+@functools.cache
+def _old_uwsgi() -> Sequence[str]:
+    """Return the command of the last uWSGI that runs no threads unless told to, 2.0.26."""
+    folder = tempfile.mkdtemp(prefix="pagetimer-uwsgi-")
+    atexit.register(shutil.rmtree, folder)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wanted = ["--no-deps", "--only-binary=:all:", f"--target={folder}", "pyuwsgi==2.0.26"]
+    done = subprocess.run([*pip, *wanted], capture_output=True, text=True)
+    require(done.returncode == 0, f"pip: {done.stderr.strip()[-300:]}")
+    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pyuwsgi; pyuwsgi.run()"
+    return [sys.executable, "-c", start, folder]
 
 
 def _apache(*arguments: str) -> Callable[[int], Sequence[str]]:
@@ -87,7 +104,7 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
     "gunicorn-eight": _gunicorn("--workers=8"),
     "gunicorn-preload": _gunicorn("--workers=3", "--preload"),
     "uwsgi": _uwsgi("--processes=3", "--enable-threads"),
-    "uwsgi-without-threads": _uwsgi("--processes=2"),
+    "uwsgi-without-threads": _uwsgi("--processes=2", old=True),
     "granian": _module(
         "granian",
         "--interface=wsgi",
