@@ -143,6 +143,12 @@ def own_prefix() -> str:
     return f"{_boot()}-{os.getpid()}-{_started()}-"
 
 
+def runs(prefix: str) -> bool:
+    """Tell whether the process whose folders begin like this still runs."""
+    pid = prefix.partition("-")[2].partition("-")[0]
+    return prefix == f"{_boot()}-{pid}-{_started(pid)}-"
+
+
 def _lock(path: Path, flags: int) -> Descriptor | None:
     """Open a lock file and hold its lock; None if another process does, or it is gone."""
     lock = Descriptor(open_file(path, os.O_RDWR | flags))
@@ -166,10 +172,10 @@ def _boot() -> str:
         return "0"
 
 
-def _started() -> str:
-    """Return this process's start in clock ticks since boot (proc(5), field 22)."""
+def _started(pid: str = "self") -> str:
+    """Return a process's start in clock ticks since boot (proc(5), field 22)."""
     try:
-        return Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return str(_imported)
 

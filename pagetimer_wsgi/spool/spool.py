@@ -9,7 +9,7 @@ from pathlib import Path
 from ..stores.base import without_password
 from . import folders
 from .health import Figures, Health, figures_in
-from .known import Known
+from .known import NOTE, Known
 from .process import Process
 from .segments import Segment, segments_in
 
@@ -28,8 +28,8 @@ class Spool:
 
     def __init__(self, folder: Path, store_url: str, limit: int, fsync: bool = False) -> None:
         self.name = _name(store_url)
-        self.known = Known(without_password(store_url))
         self.folder = folder / self.name
+        self.known = Known(without_password(store_url), self.folder / NOTE)
         self.limit = limit
         self.fsync = fsync
         self._processes: dict[int, Process] = {}

@@ -150,10 +150,13 @@ class Writer:
         self.store.close()
 
     def _drain(self, store: Store, most: int | None = None) -> None:
+        known = self.spool.known
         try:
+            known.learn()
             with self.alone() as alone:
                 if alone:
                     drain(self.spool, store, self.quarantine, most)
+                    known.tell()
         finally:
             self._save_figures()
         self._remove_stored(store)

@@ -24,7 +24,7 @@ def test_a_database_that_was_moved_gets_all_once_it_is_put_back(
 ) -> None:
     with hosting("gunicorn-sync", tmp_path) as host:
         with Load(host.port, ledger, pause=0.01) as load:
-            load.wait_for(200)
+            host.until(lambda said: said["stored"])
             move(host.data, tmp_path / "elsewhere")
             host.says("store", LOST)
             load.wait_for(200)
@@ -41,7 +41,7 @@ def test_a_database_in_the_place_of_another_gets_nothing_before_a_restart(
     other = f"sqlite:///{tmp_path}/other/pagetimer.db"
     with hosting("gunicorn-sync", tmp_path) as host:
         with Load(host.port, ledger, pause=0.01) as load:
-            load.wait_for(200)
+            host.until(lambda said: said["stored"])
             make_database(other)
             move(host.data, tmp_path / "elsewhere")
             move(tmp_path / "other", host.data)
@@ -74,15 +74,16 @@ def test_after_a_restart_it_goes_on_with_the_database_that_is_there(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     with hosting("gunicorn-sync", tmp_path) as host, Load(host.port, ledger, pause=0.01) as load:
-        load.wait_for(200)
+        host.until(lambda said: said["stored"])
         move(host.data, elsewhere)
         if replaced:
             make_database(host.store)
         host.says("store", LOST)
         load.wait_for(200)
-    with hosting("gunicorn-sync", tmp_path) as host, Load(host.port, ledger) as load:
-        load.wait_for(100)
-    ledger.hold(host.store, f"sqlite:///{elsewhere}/pagetimer.db")
+    with hosting("gunicorn-sync", tmp_path) as host:
+        with Load(host.port, ledger) as load:
+            load.wait_for(100)
+        ledger.hold(host.store, f"sqlite:///{elsewhere}/pagetimer.db")
 
 
 def move(source: Path, target: Path) -> None:
