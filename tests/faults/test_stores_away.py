@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from databases import PostgreSQL
 
 from .hosts import Host, hosting
 from .ledger import Ledger
@@ -35,6 +37,61 @@ def test_a_locked_database_is_felt_by_nobody(
 ) -> None:
     with hosting(server, tmp_path) as host:
         nobody_feels(locked(host.store), seconds, host, ledger)
+
+
+@pytest.mark.parametrize(
+    ("how", "server", "seconds"),
+    [
+        ("stopped", "gunicorn-gthread", 3),
+        ("frozen", "gunicorn-sync", 3),
+        ("restarted", "gunicorn-gevent", 1),
+        *(
+            pytest.param(how, server, 40, marks=pytest.mark.long)
+            for how in ("stopped", "frozen", "restarted")
+            for server in ("gunicorn-gthread", "gunicorn-gevent", "uwsgi")
+        ),
+    ],
+)
+def test_a_server_that_is_away_is_felt_by_nobody(
+    how: str,
+    server: str,
+    seconds: float,
+    ledger: Ledger,
+    tmp_path: Path,
+    own_postgresql: PostgreSQL,
+) -> None:
+    away = {"stopped": stopped, "frozen": frozen, "restarted": restarted}[how](own_postgresql)
+    with hosting(server, tmp_path, store=own_postgresql.url) as host:
+        nobody_feels(away, seconds, host, ledger)
+
+
+@contextlib.contextmanager
+def stopped(server: PostgreSQL) -> Iterator[None]:
+    """Stop the server, and start it again."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@contextlib.contextmanager
+def frozen(server: PostgreSQL) -> Iterator[None]:
+    """Let the server stand still: it takes connections, and answers nothing."""
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+@contextlib.contextmanager
+def restarted(server: PostgreSQL) -> Iterator[None]:
+    """Restart the server, once like this and once as after a crash."""
+    server.restart()
+    server.stop(signal.SIGQUIT)
+    server.start()
+    yield
 
 
 @contextlib.contextmanager
