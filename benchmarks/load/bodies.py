@@ -56,8 +56,6 @@ def make_bodies() -> Iterator[tuple[str, str]]:
             "r": f"/course/{reader % PATHS}/",
             "l": 450,
             "k": sign(keys, token),
-            "path": path,
-            "date": "2026-01-31T09:30:00",
         }
         after = "".join(f"&{name}={quote(str(value), safe='')}" for name, value in fields.items())
-        yield f"v={began:012x}{reader:020x}&n=", after
+        yield f"v={began:012x}{reader:020x}&n=", f"{after}&path={path}&date=2026-01-31T09:30"

@@ -43,13 +43,13 @@ function init(args)
     end
     reader = reader + 1
   end
-  number = tonumber(args[2])
+  number = 1000000 + tonumber(args[2])
 end
 
 function request()
   at = at + 1
   if at > #before then at, number = 1, number + 1 end
-  return before[at] .. ("%07d"):format(number) .. after[at]
+  return before[at] .. ("%d"):format(number) .. after[at]
 end
 
 function done(summary, latency, requests)

@@ -61,13 +61,8 @@ class Door:
 
         :raises NoSecret: if there is no secret; the caller answers 503
         """
-        try:
-            keys = self.key_ring.get()
-        except NoSecret as error:
-            self.spool.health.fails("secret", str(error))
-            raise
-        self.spool.health.works("secret")
-        return keys
+        keys = self.key_ring.loaded
+        return keys if keys is not None else self._load_keys()
 
     def cut(self, path: str) -> str:
         """Return as much of a path or referrer as is kept."""
@@ -84,6 +79,15 @@ class Door:
             self.spool.health.fails("spool", str(error))
             raise
         self.spool.health.works("spool")
+
+    def _load_keys(self) -> Keys:
+        try:
+            keys = self.key_ring.get()
+        except NoSecret as error:
+            self.spool.health.fails("secret", str(error))
+            raise
+        self.spool.health.works("secret")
+        return keys
 
     def asked_for_trouble(self, error: PageTimerError) -> tuple[int, str]:
         """Return status and reason for a call that is not taken, and count it."""

@@ -143,12 +143,19 @@ def name_pair(seq: int, keys: Keys, pair: Pair, token: Token | None) -> Pair:
 
     :param pair: user and session as the application names them now
     """
-    environ = Pair(pair.user, keys.session_key(pair.session) if pair.session else None)
-    carried = Pair(token.user, token.session_key) if token else Pair()
-    first, second = (environ, carried) if seq == 0 else (carried, environ)
-    if first.session and second.session and first.session != second.session:
-        second = Pair()
-    return Pair(first.user or second.user, first.session or second.session)
+    user, session = pair
+    if session:
+        session = keys.session_key(session)
+    if token is None:
+        return Pair(user, session)
+    if seq == 0:
+        other_user, other_session = token.user, token.session_key
+    else:
+        other_user, other_session = user, session
+        user, session = token.user, token.session_key
+    if session and other_session and session != other_session:
+        return Pair(user, session)
+    return Pair(user or other_user, session or other_session)
 
 
 def clean(text: str | None, most: int) -> str | None:
@@ -160,7 +167,7 @@ def clean(text: str | None, most: int) -> str | None:
     return _UNCLEAN.sub("", text.encode("utf-8", "replace").decode())[:most] or None
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def _agent(header: str) -> str | None:
     return clean(native(header), _MAX_TEXT)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_LONGEST = 64  # characters; longer texts are no addresses, and are not remembered
+_LONGEST = 64  # characters; what is longer is no address
 _REMEMBERED = 1024  # who sends a beat has mostly just sent one
 
 

@@ -49,16 +49,16 @@ class KeyRing:
 
     def __init__(self, configured: Sequence[str], file: Path | None, kept: Path) -> None:
         self._where = (configured, file, kept)
-        self._keys: Keys | None = None
+        self.loaded: Keys | None = None
 
     def get(self) -> Keys:
         """Return the keys.
 
         :raises NoSecret: if there is no secret, with what to do
         """
-        if self._keys is None:
-            self._keys = load_keys(*self._where)
-        return self._keys
+        if self.loaded is None:
+            self.loaded = load_keys(*self._where)
+        return self.loaded
 
 
 def load_keys(configured: Sequence[str], file: Path | None, kept: Path) -> Keys:

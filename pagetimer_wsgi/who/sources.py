@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
 
 Environ = dict[str, Any]
+_COOKIES = "HTTP_COOKIE"
 
 
 class Pair(NamedTuple):
@@ -16,7 +17,7 @@ class Pair(NamedTuple):
     session: str | None = None
 
 
-def read_pair(environ: Environ, user_keys: Sequence[str], session_keys: Sequence[str]) -> Pair:
+def read_pair(environ: Environ, user_keys: tuple[str, ...], session_keys: tuple[str, ...]) -> Pair:
     """Return the user and the session that environ names at this moment.
 
     ``pagetimer.user`` and ``pagetimer.session`` come before all other sources.
@@ -24,8 +25,8 @@ def read_pair(environ: Environ, user_keys: Sequence[str], session_keys: Sequence
     :raises Exception: whatever the application's own objects raise when they are asked
     """
     return Pair(
-        _first(environ, ("pagetimer.user", *user_keys)),
-        _first(environ, ("pagetimer.session", *session_keys)),
+        _first(environ, _sources("pagetimer.user", user_keys)),
+        _first(environ, _sources("pagetimer.session", session_keys)),
     )
 
 
@@ -49,7 +50,7 @@ def native(text: str) -> str:
 
 def cookie(environ: Environ, name: str) -> str | None:
     """Return one cookie's value."""
-    header = environ.get("HTTP_COOKIE", "")
+    header = environ.get(_COOKIES, "")
     if name not in header:
         return None
     try:
@@ -59,26 +60,30 @@ def cookie(environ: Environ, name: str) -> str | None:
     return native(found.value) if found else None
 
 
-def _first(environ: Environ, keys: Sequence[str]) -> str | None:
-    for key in keys:
-        value = _look_up(environ, key)
-        found = None if value is None else as_text(value)
-        if found is not None:
-            return found
+@lru_cache
+def _sources(own: str, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the keys of environ to look at, each with what of its value is wanted."""
+    parts = (key.partition(":") for key in (own, *keys))
+    return [(_COOKIES if key == "cookie" and items else key, items) for key, _, items in parts]
+
+
+def _first(environ: Environ, sources: list[tuple[str, str]]) -> str | None:
+    for key, items in sources:
+        if environ.get(key) is not None:
+            found = as_text(_look_up(environ, key, items))
+            if found is not None:
+                return found
     return None
 
 
-def _look_up(environ: Environ, source: str) -> Any:
-    key, _, items = source.partition(":")
-    if key == "cookie" and items:
+def _look_up(environ: Environ, key: str, items: str) -> Any:
+    if key == _COOKIES and items:
         return cookie(environ, items)
-    value = environ.get(key)
+    value = environ[key]
     if not items:
         # Servers write their own keys as latin-1; an application's keys hold real text.
         return native(value) if isinstance(value, str) and key.isupper() else value
-    if value is None or not _is_kept(value):
-        return None
-    return _deeper(value, items)
+    return _deeper(value, items) if _is_kept(value) else None
 
 
 def _deeper(value: Any, path: str) -> Any:

@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import hmac
 import time
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +20,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BASE64 = bytes.maketrans(b"-_", b"+/")
 _SIGNATURE = 16  # bytes of keyed BLAKE2b (RFC 7693)
 _PURPOSE = b"pagetimer 1."  # with the version
+_REMEMBERED = 10_000  # pages that are open now; some 8 MB if there are so many
 
 
 class Token(NamedTuple):
@@ -38,9 +40,9 @@ class Token(NamedTuple):
 
     def route_of(self, path: str) -> str | None:
         """Return the route, if it is this path's."""
-        path = path.partition("?")[0].partition("#")[0]
-        fits = self.route is not None and self.path_hash == hash_path(unquote_to_bytes(path))
-        return self.route if fits else None
+        if self.route is None or self.path_hash != _hash_of_plain(path):
+            return None
+        return self.route
 
 
 _DECODER = msgspec.json.Decoder(Token)
@@ -49,6 +51,11 @@ _DECODER = msgspec.json.Decoder(Token)
 def hash_path(path: bytes) -> str:
     """Return a short hash of a path without its percent-encoding."""
     return hashlib.blake2b(path, digest_size=6).hexdigest()
+
+
+@lru_cache(512)
+def _hash_of_plain(path: str) -> str:
+    return hash_path(unquote_to_bytes(path.partition("?")[0].partition("#")[0]))
 
 
 def sign(keys: Keys, token: Token) -> str:
@@ -63,18 +70,28 @@ def verify(keys: Keys, text: str, max_age: int) -> Token | None:
 
     :param max_age: seconds
     """
-    if not text.startswith(_VERSION):
-        return None
     try:
-        data = text[len(_VERSION) :].encode("ascii").translate(_BASE64)
-        signed = binascii.a2b_base64(data + b"==")  # more padding than is needed does no harm
-        payload, given = signed[:-_SIGNATURE], signed[-_SIGNATURE:]
-        if not any(hmac.compare_digest(_signature(key, payload), given) for key in keys.signing):
-            return None
-        token = _DECODER.decode(payload)
-    except (ValueError, msgspec.DecodeError):  # binascii.Error is a ValueError
+        token = _open(keys, text)
+    except (ValueError, msgspec.DecodeError):
         return None
     return token if time.time() - token.made_at <= max_age else None
+
+
+@lru_cache(_REMEMBERED)
+def _open(keys: Keys, text: str) -> Token:
+    """Return what a token says, however old it is; a page's beats all bring the same one.
+
+    :raises ValueError: if it is not ours; that is not remembered
+    :raises msgspec.DecodeError: likewise
+    """
+    if not text.startswith(_VERSION):
+        raise ValueError(text)
+    data = text[len(_VERSION) :].encode("ascii").translate(_BASE64)
+    signed = binascii.a2b_base64(data + b"==")  # more padding than is needed does no harm
+    payload, given = signed[:-_SIGNATURE], signed[-_SIGNATURE:]
+    if not any(hmac.compare_digest(_signature(key, payload), given) for key in keys.signing):
+        raise ValueError(text)
+    return _DECODER.decode(payload)
 
 
 def _signature(key: bytes, payload: bytes) -> bytes:
