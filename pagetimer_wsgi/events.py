@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 Kind = Literal["page", "log", "ping"]
 Why = Literal["start", "beat", "hide", "leave", "later", "route"]
@@ -20,7 +21,13 @@ STRAY = "ffffffffffff"
 
 _EXACT = frozenset({"hide", "leave", "route", "later"})
 # Of these the page view keeps what the lowest seq that knows it says.
-_FIRST_KNOWN = ("site", "route", "referrer", "agent", "ip_address", "client_started_at")
+_FIRST_KNOWN = tuple(
+    (name, f"{name}_seq")
+    for name in ("site", "route", "referrer", "agent", "ip_address", "client_started_at")
+)
+
+_GREATEST = ("visible_ms", "engaged_ms", "words")
+_IDENTITY = ("username", "session_key", "visitor", "identity_seq")
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,22 +116,14 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
 
 def page_view(beat: Beat) -> PageView:
     """Return the page view that this beat makes by itself."""
-    known: dict[str, Any] = {}
-    for name in _FIRST_KNOWN:
-        value = getattr(beat, name)
-        if value is not None:
-            known[name] = value
-            known[name + "_seq"] = beat.seq
-    if beat.username is not None or beat.session_key is not None:
-        known |= {"username": beat.username, "session_key": beat.session_key}
-        known["identity_seq"] = beat.seq
-    elif beat.visitor is not None:
-        known |= {"session_key": beat.visitor, "visitor": True, "identity_seq": beat.seq}
+    seq = beat.seq
+    named = beat.username is not None or beat.session_key is not None
+    visitor = beat.visitor is not None and not named
     return PageView(
         view_id=beat.view_id,
         kind=beat.kind,
         path=beat.path,
-        first_seq=beat.seq,
+        first_seq=seq,
         started_at=beat.received_at - beat.age,
         last_seen_at=beat.received_at,
         visible_ms=beat.visible_ms,
@@ -132,8 +131,23 @@ def page_view(beat: Beat) -> PageView:
         words=beat.words,
         capped=beat.capped,
         ended="exact" if beat.why in _EXACT else "at least",
-        last_seq=beat.seq,
-        **known,
+        last_seq=seq,
+        site=beat.site,
+        site_seq=None if beat.site is None else seq,
+        route=beat.route,
+        route_seq=None if beat.route is None else seq,
+        referrer=beat.referrer,
+        referrer_seq=None if beat.referrer is None else seq,
+        agent=beat.agent,
+        agent_seq=None if beat.agent is None else seq,
+        ip_address=beat.ip_address,
+        ip_address_seq=None if beat.ip_address is None else seq,
+        client_started_at=beat.client_started_at,
+        client_started_at_seq=None if beat.client_started_at is None else seq,
+        username=beat.username,
+        session_key=beat.visitor if visitor else beat.session_key,
+        visitor=visitor,
+        identity_seq=seq if named or visitor else None,
     )
 
 
@@ -141,29 +155,43 @@ def join(one: PageView, other: PageView) -> PageView:
     """Return what two page views of one id say together, in whichever order they come."""
     if one == other:
         return one
-    fields: dict[str, Any] = {
-        "view_id": one.view_id,
-        "first_seq": min(one.first_seq, other.first_seq),
-        "started_at": min(one.started_at, other.started_at),
-        "last_seen_at": max(one.last_seen_at, other.last_seen_at),
-        "visible_ms": _greatest(one.visible_ms, other.visible_ms),
-        "engaged_ms": _greatest(one.engaged_ms, other.engaged_ms),
-        "words": _greatest(one.words, other.words),
-        "capped": one.capped or other.capped,
-    }
-    fields["kind"] = min((one.first_seq, one.kind), (other.first_seq, other.kind))[1]
-    fields["path"] = min((one.first_seq, one.path), (other.first_seq, other.path))[1]
+    if other.first_seq < one.first_seq:  # what came first has most of the last word
+        one, other = other, one
+    fields = _totals(one, other)
+    if one.first_seq == other.first_seq:
+        fields["kind"] = min(one.kind, other.kind)
+        fields["path"] = min(one.path, other.path)
     # The highest seq decides; of one seq "at least" comes before "exact".
-    last, fields["ended"] = min((-one.last_seq, one.ended), (-other.last_seq, other.ended))
-    fields["last_seq"] = -last
-    for name in _FIRST_KNOWN:
-        first = one if _rank(one, name) <= _rank(other, name) else other
-        fields[name] = getattr(first, name)
-        fields[name + "_seq"] = getattr(first, name + "_seq")
-    named = min(one, other, key=_identity_rank)
-    for name in ("username", "session_key", "visitor", "identity_seq"):
-        fields[name] = getattr(named, name)
-    return PageView(**fields)
+    if (other.last_seq, one.ended) > (one.last_seq, other.ended):
+        fields["last_seq"], fields["ended"] = other.last_seq, other.ended
+    for name, its_seq in _FIRST_KNOWN:
+        seq = getattr(other, its_seq)
+        if seq is not None:
+            before = getattr(one, its_seq)
+            if before is None or (seq, getattr(other, name)) < (before, getattr(one, name)):
+                fields[name], fields[its_seq] = getattr(other, name), seq
+    if other.identity_seq is not None and _identity_rank(other) < _identity_rank(one):
+        for name in _IDENTITY:
+            fields[name] = getattr(other, name)
+    return replace(one, **fields)
+
+
+def _totals(one: PageView, other: PageView) -> dict[str, Any]:
+    """Return those of the fields, of which the least or greatest counts, that ``other`` changes."""
+    fields: dict[str, Any] = {}
+    if other.started_at < one.started_at:
+        fields["started_at"] = other.started_at
+    if other.last_seen_at > one.last_seen_at:
+        fields["last_seen_at"] = other.last_seen_at
+    if other.capped:
+        fields["capped"] = True
+    for name in _GREATEST:
+        value = getattr(other, name)
+        if value is not None:
+            before = getattr(one, name)
+            if before is None or value > before:
+                fields[name] = value
+    return fields
 
 
 def fold(parts: Iterable[Beat | PageView]) -> dict[str, PageView]:
@@ -184,41 +212,41 @@ def keep(parts: Iterable[Beat | KeptBeat]) -> dict[tuple[str, int], KeptBeat]:
     """Return the beats' own rows, one for each key, by the rules of :func:`fold`."""
     rows: dict[tuple[str, int], KeptBeat] = {}
     for part in parts:
-        row = part
-        if isinstance(row, Beat):
-            row = KeptBeat(
-                view_id=row.view_id,
-                seq=row.seq,
-                received_at=row.received_at,
-                why=row.why,
-                visible_ms=row.visible_ms,
-                engaged_ms=row.engaged_ms,
-            )
+        row = _kept(part) if isinstance(part, Beat) else part
         key = (row.view_id, row.seq)
         before = rows.get(key)
-        if before is not None:
-            known = [why for why in (before.why, row.why) if why is not None]
-            row = KeptBeat(
-                view_id=row.view_id,
-                seq=row.seq,
-                received_at=min(before.received_at, row.received_at),
-                why=min(known) if known else None,
-                visible_ms=_greatest(before.visible_ms, row.visible_ms),
-                engaged_ms=_greatest(before.engaged_ms, row.engaged_ms),
-            )
-        rows[key] = row
+        rows[key] = row if before is None else join_beats(before, row)
     return rows
+
+
+def join_beats(one: KeptBeat, other: KeptBeat) -> KeptBeat:
+    """Return what two rows of one beat say together."""
+    known = [why for why in (one.why, other.why) if why is not None]
+    return KeptBeat(
+        view_id=one.view_id,
+        seq=one.seq,
+        received_at=min(one.received_at, other.received_at),
+        why=min(known) if known else None,
+        visible_ms=_greatest(one.visible_ms, other.visible_ms),
+        engaged_ms=_greatest(one.engaged_ms, other.engaged_ms),
+    )
+
+
+def _kept(beat: Beat) -> KeptBeat:
+    return KeptBeat(
+        view_id=beat.view_id,
+        seq=beat.seq,
+        received_at=beat.received_at,
+        why=beat.why,
+        visible_ms=beat.visible_ms,
+        engaged_ms=beat.engaged_ms,
+    )
 
 
 def _greatest(one: int | None, other: int | None) -> int | None:
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)
-
-
-def _rank(view: PageView, name: str) -> tuple[Any, ...]:
-    seq = getattr(view, name + "_seq")
-    return (1,) if seq is None else (0, seq, getattr(view, name))
 
 
 def _identity_rank(view: PageView) -> tuple[Any, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import StoreAway
@@ -24,6 +25,9 @@ BY_HAND = (
 class Database(ABC):
     """One database.
 
+    A process keeps one connection between transactions, until :meth:`close`; one that has died
+    is replaced. A forked child has its own.
+
     :param name: what messages call it; without a password
     :param bulk: its kind's way with many rows
     :param migrate: whether its tables are made and brought up to date when they are written to
@@ -33,6 +37,7 @@ class Database(ABC):
         self.name = name
         self.bulk = bulk
         self.migrate = migrate
+        self._engines: dict[int, Engine] = {}
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -67,9 +72,19 @@ class Database(ABC):
         """
         return False
 
-    @abstractmethod
     def close(self) -> None:
-        """Let go of connections; using the database again opens new ones."""
+        """Let go of this process's connections; using the database again opens new ones."""
+        engine = self._engines.get(os.getpid())
+        if engine is not None:
+            engine.dispose()
+
+    def _engine(self) -> Engine:
+        pid = os.getpid()
+        return self._engines.get(pid) or self._engines.setdefault(pid, self._new_engine())
+
+    @abstractmethod
+    def _new_engine(self) -> Engine:
+        """Return an engine that keeps one connection."""
 
     @abstractmethod
     def _begin_writing(self) -> AbstractContextManager[Connection]:

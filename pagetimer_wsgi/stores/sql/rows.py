@@ -47,6 +47,9 @@ PAGE_VIEWS = (
 BEATS = select(Hex(beat.c.view_id).label("view_id"), *list(beat.c)[1:])
 
 
+_TYPES = {int, str, bool, type(None)}
+
+
 class Unfit(ValueError):
     """A page view or beat that the tables cannot hold."""
 
@@ -133,34 +136,47 @@ def identifier(digits: str) -> bytes:
 
     :raises Unfit: if they are anything else
     """
+    return identifiers([digits])
+
+
+def identifiers(digits: Sequence[str]) -> bytes:
+    """Return the 16 bytes of each of these ids, one after the other.
+
+    :raises Unfit: if one is not 32 lower-case hex digits
+    """
     try:
-        found = bytes.fromhex(digits)
-    except ValueError as error:
-        raise Unfit(f"{digits!r} is not 32 hex digits") from error
-    if len(found) != 16 or found.hex() != digits:
-        raise Unfit(f"{digits!r} is not 32 lower-case hex digits")
+        text = "".join(digits)
+        found = bytes.fromhex(text)
+    except (TypeError, ValueError) as error:
+        raise Unfit("an id is not made of hex digits") from error
+    if found.hex() != text or set(map(len, digits)) - {32}:
+        raise Unfit("an id is not 32 lower-case hex digits")
     return found
 
 
 def check(values: Iterable[object]) -> None:
     """Look whether the tables can hold these values exactly.
 
+    All at once, since a loop over the values of each beat took as long as to store it.
+
     :raises Unfit: at a number over 64 bits or a text with a NUL or a lone surrogate
     """
-    for value in values:
-        if type(value) is int:
-            if not -(2**63) <= value < 2**63:
-                raise Unfit(f"{value} does not fit into 64 bits")
-        elif type(value) is str:
-            if "\0" in value or not (value.isascii() or _encodes(value)):
-                raise Unfit(f"{value!r} is no text that a database keeps")
-        elif value is not None and type(value) is not bool:
-            raise Unfit(f"{value!r} is no value of a page view or beat")
+    values = list(values)
+    strange = set(map(type, values)) - _TYPES
+    if strange:
+        raise Unfit(f"no value of a page view or beat is of type {strange.pop().__name__}")
+    different = set(values)
+    numbers = [value for value in different if type(value) is int]
+    if numbers and not (min(numbers) >= -(2**63) and max(numbers) < 2**63):
+        raise Unfit("a number does not fit into 64 bits")
+    text = "".join([value for value in different if type(value) is str])
+    if "\0" in text or not (text.isascii() or _encodes(text)):
+        raise Unfit("a text has a sign that no database keeps")
 
 
-def _encodes(value: str) -> bool:
+def _encodes(text: str) -> bool:
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -14,50 +14,45 @@ from ...events import PageView
 from .bulk import Bulk
 from .schema import agent, page, person, referrer, session
 
-Value = tuple[str, ...]
-
 
 class Shared(NamedTuple):
     """A table of values that page views share.
 
     :param number: the column of the values' numbers; the page view's has the same name
     :param key: the columns that tell a value from others
-    :param value: what a page view has in these columns, or ``None``
+    :param value: what a page view has of these, or ``None``
+    :param in_key: a value as it stands in the columns of the key
     :param more: what else the table keeps of a value: the columns after the key
     """
 
     number: Column[int]
     key: Sequence[Column[Any]]
-    value: Callable[[PageView], Value | None]
-    more: Callable[[Value], Sequence[object]] = lambda value: ()
+    value: Callable[[PageView], Any]
+    in_key: Callable[[Any], Sequence[object]]
+    more: Callable[[Any], Sequence[object]] = lambda value: ()
 
 
-def _page(view: PageView) -> Value:
+def _known(values: Iterable[str | None]) -> Sequence[str]:
     # An unknown site or route is '' here: a unique constraint needs a value.
-    return (view.site or "", view.path, view.route or "")
+    return [value or "" for value in values]
 
 
-def _one(name: str) -> Callable[[PageView], Value | None]:
-    field = attrgetter(name)
-
-    def value(view: PageView) -> Value | None:
-        found = field(view)
-        return None if found is None else (found,)
-
-    return value
+def _alone(value: str) -> Sequence[str]:
+    return (value,)
 
 
-def _described(value: Value) -> Sequence[object]:
-    found = describe(*value)
+def _described(text: str) -> Sequence[object]:
+    found = describe(text)
     return (found.browser, found.system, found.device, int(found.bot))
 
 
+_PAGE = (page.c.site, page.c.path, page.c.route)
 SHARED = (
-    Shared(page.c.page_id, (page.c.site, page.c.path, page.c.route), _page),
-    Shared(person.c.person_id, (person.c.username,), _one("username")),
-    Shared(session.c.session_id, (session.c.session_key,), _one("session_key")),
-    Shared(agent.c.agent_id, (agent.c.agent,), _one("agent"), _described),
-    Shared(referrer.c.referrer_id, (referrer.c.referrer,), _one("referrer")),
+    Shared(page.c.page_id, _PAGE, attrgetter("site", "path", "route"), _known),
+    Shared(person.c.person_id, (person.c.username,), attrgetter("username"), _alone),
+    Shared(session.c.session_id, (session.c.session_key,), attrgetter("session_key"), _alone),
+    Shared(agent.c.agent_id, (agent.c.agent,), attrgetter("agent"), _alone, _described),
+    Shared(referrer.c.referrer_id, (referrer.c.referrer,), attrgetter("referrer"), _alone),
 )
 """Each table that page views share."""
 
@@ -82,18 +77,20 @@ class Numbers:
 
     def of(self, connection: Connection, views: Iterable[PageView]) -> list[int | None]:
         """Return the number of what each page view has; what has none is given one now."""
-        wanted = [self._shared.value(view) for view in views]
-        values = list({value: 0 for value in wanted if value is not None})
+        wanted = list(map(self._shared.value, views))
+        values = list(dict.fromkeys(value for value in wanted if value is not None))
         found = self._found(connection, values)
         missing = [value for value in values if value not in found]
         if missing:
-            rows = [(*value, *self._shared.more(value)) for value in missing]
+            rows = [(*self._shared.in_key(value), *self._shared.more(value)) for value in missing]
             connection.execute(self._add, self._added.bound(rows))
             found |= self._found(connection, missing)
-        return [None if value is None else found[value] for value in wanted]
+        found[None] = None
+        return list(map(found.__getitem__, wanted))
 
-    def _found(self, connection: Connection, values: Sequence[Value]) -> dict[Value, int]:
+    def _found(self, connection: Connection, values: Sequence[Any]) -> dict[Any, int | None]:
         if not values:
             return {}
-        rows = self._bulk.read(connection, self._find, self._asked.bound(values))
+        keys = list(map(self._shared.in_key, values))
+        rows = self._bulk.read(connection, self._find, self._asked.bound(keys))
         return {values[place]: number for place, number in rows}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
+from msgspec.structs import astuple
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.exc import DBAPIError
 
-from ...events import Beat, PageView, fold, keep
+from ...events import Beat, PageView, fold, join, join_beats, keep
 from .bulk import Bulk
 from .rows import (
     BEATS,
@@ -73,14 +75,12 @@ class Writing:
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
 
     def _write_page_views(self, connection: Connection, items: Sequence[Beat | PageView]) -> None:
-        for item in items:
-            check(getattr(item, name) for name in item.__struct_fields__)
+        check(chain.from_iterable(map(astuple, items)))
         views = fold(items)
         asked = self._views.bound([(view_id,) for view_id in views])
         there = self._bulk.read(connection, self._page_views_there, asked)
-        before = fold(map(page_view_of, there))
-        joined = fold([*before.values(), *views.values()])
-        new, changed = _apart(before, joined)
+        before = {view.view_id: view for view in map(page_view_of, there)}
+        new, changed = _apart(before, views, join)
         numbers = [numbers.of(connection, new + changed) for numbers in self._numbers]
         rows = list(map(page_view_values, new + changed, *numbers))
         self._bulk.put(connection, page_view, rows[: len(new)], rows[len(new) :])
@@ -90,13 +90,16 @@ class Writing:
         if not kept:
             return
         there = self._bulk.read(connection, self._beats_there, self._keys.bound(list(kept)))
-        before = keep(map(beat_of, there))
-        new, changed = _apart(before, keep([*before.values(), *kept.values()]))
+        before = {(row.view_id, row.seq): row for row in map(beat_of, there)}
+        new, changed = _apart(before, kept, join_beats)
         rows = list(map(beat_values, new + changed))
         self._bulk.put(connection, beat, rows[: len(new)], rows[len(new) :])
 
 
-def _apart(before: dict[_Key, _Row], joined: dict[_Key, _Row]) -> tuple[list[_Row], list[_Row]]:
-    """Return what is new, and what is there but changes."""
-    new = [row for key, row in joined.items() if key not in before]
-    return new, [joined[key] for key, row in before.items() if joined[key] != row]
+def _apart(
+    before: Mapping[_Key, _Row], coming: Mapping[_Key, _Row], join: Callable[[_Row, _Row], _Row]
+) -> tuple[list[_Row], list[_Row]]:
+    """Return what is new, and what is there but changes when it is joined with what comes."""
+    new = [row for key, row in coming.items() if key not in before]
+    joined = ((row, join(row, coming[key])) for key, row in before.items())
+    return new, [after for row, after in joined if after != row]

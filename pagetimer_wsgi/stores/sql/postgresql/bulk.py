@@ -24,12 +24,12 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import UserDefinedType
 
 from ..bulk import Bulk, Given, Parameters, Rows
-from ..rows import identifier
+from ..rows import identifiers
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 # A value or a constraint; a trigger's RAISE; a text too long for its index.
@@ -42,7 +42,7 @@ class ArrayRows(Given):
     def __init__(self, *columns: Column[Any]) -> None:
         self._names = [column.name for column in columns]
         self._ids = isinstance(columns[0].type, LargeBinary)
-        arrays = [bindparam(column.name, type_=ARRAY(_plain(column))) for column in columns]
+        arrays = [bindparam(column.name, type_=_array(column)) for column in columns]
         rows = func.unnest(*arrays).table_valued(*self._names, with_ordinality="place")
         self.source = rows.render_derived()
         *self.values, place = self.source.c
@@ -52,8 +52,27 @@ class ArrayRows(Given):
         """Return the parameters that make these the rows; see the base class."""
         arrays = {name: [row[at] for row in rows] for at, name in enumerate(self._names)}
         if self._ids:
-            arrays[self._names[0]] = [identifier(row[0]) for row in rows]
+            arrays[self._names[0]] = _ids(rows)
         return arrays
+
+
+class _Array(UserDefinedType[list[Any]]):
+    """An array that the driver is given as it is; SQLAlchemy's own goes through each item."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, items: str) -> None:
+        self.items = items
+
+    def get_col_spec(self, **_: object) -> str:
+        return f"{self.items}[]"
+
+
+def _array(column: Column[Any]) -> _Array:
+    # A cast to VARCHAR(255) would cut a longer text off, where the table refuses it.
+    items = Text() if isinstance(column.type, String) else column.type
+    return _Array(items.compile(_DIALECT))
 
 
 class PostgresqlBulk(Bulk):
@@ -77,7 +96,8 @@ class PostgresqlBulk(Bulk):
 
         COPY only adds: those that change are removed first.
         """
-        if not new and not changed:
+        rows = [*new, *changed]
+        if not rows:
             return
         if changed:
             given, statement = _removal(table)
@@ -87,8 +107,8 @@ class PostgresqlBulk(Bulk):
         cursor: Any = connection.connection.cursor()
         with cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(_types(table))
-            for view_id, *rest in (*new, *changed):
-                copy.write_row([identifier(view_id), *rest])
+            for view_id, row in zip(_ids(rows), rows, strict=True):
+                copy.write_row((view_id, *row[1:]))
 
     def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Compare by ``LIKE``, which takes a for a and nothing else."""
@@ -100,9 +120,9 @@ class PostgresqlBulk(Bulk):
         return (getattr(error.orig, "sqlstate", None) or "").startswith(_ABOUT_ROWS)
 
 
-def _plain(column: Column[Any]) -> TypeEngine[Any]:
-    # A cast to VARCHAR(255) would cut a longer text off, where the table refuses it.
-    return Text() if isinstance(column.type, String) else column.type
+def _ids(rows: Rows) -> list[bytes]:
+    ids = identifiers([row[0] for row in rows])
+    return [ids[at : at + 16] for at in range(0, len(ids), 16)]
 
 
 @lru_cache(maxsize=64)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -35,9 +35,6 @@ _BY_KEY = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"
 class PostgresqlDatabase(Database):
     """One database of a PostgreSQL server.
 
-    A process keeps one connection between transactions, until :meth:`close`; one that has died
-    is replaced. A forked child has its own.
-
     :param fsync: whether each commit waits for the server's disk, where its default would not
     """
 
@@ -47,13 +44,6 @@ class PostgresqlDatabase(Database):
         settings = _LIMITS | _BY_KEY | ({"synchronous_commit": "on"} if fsync else {})
         self._to_write = _set(settings)
         self._to_read = _set(_LIMITS)
-        self._engines: dict[int, Engine] = {}
-
-    def close(self) -> None:
-        """Let go of this process's connections; see the base class."""
-        engine = self._engines.get(os.getpid())
-        if engine is not None:
-            engine.dispose()
 
     @contextmanager
     def _begin_writing(self) -> Iterator[Connection]:
@@ -73,10 +63,6 @@ class PostgresqlDatabase(Database):
                 connection.execute(self._to_read)
                 yield connection
 
-    def _engine(self) -> Engine:
-        pid = os.getpid()
-        return self._engines.get(pid) or self._engines.setdefault(pid, self._new_engine())
-
     def _new_engine(self) -> Engine:
         engine = create_engine(
             self._url,
@@ -90,7 +76,9 @@ class PostgresqlDatabase(Database):
         @event.listens_for(engine, "do_connect")
         def connect(_: object, __: object, arguments: Any, options: dict[str, Any]) -> Any:
             # No prepared statements: a pooler gives each transaction another connection.
-            return BoundedConnection.connect(*arguments, prepare_threshold=None, **options)
+            opened = BoundedConnection.connect(*arguments, prepare_threshold=None, **options)
+            opened.adapters.register_dumper(list, ListBinaryDumper)
+            return opened
 
         return engine
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ....errors import StoreAway
 from ....files import make_database_file, make_folder
@@ -35,6 +35,9 @@ _MEANINGS = (
     ("no such table", "lacks tables that its version should have; put back a backup"),
     ("no such column", "lacks columns that its version should have; put back a backup"),
 )
+
+_STATEMENTS = 32
+"""That are kept ready; fewer than the driver's 128, since those that put rows take a megabyte."""
 
 
 def file_of(url: str) -> Path:
@@ -61,7 +64,7 @@ def file_of(url: str) -> Path:
 
 
 class SqliteDatabase(Database):
-    """One SQLite file. Nothing is kept open, so a file that is moved or replaced is seen at once.
+    """One SQLite file. One that was moved or replaced is seen by the next transaction.
 
     Readers never wait for the writer, nor it for them (WAL).
 
@@ -77,8 +80,8 @@ class SqliteDatabase(Database):
         super().__init__(str(self.path), SqliteBulk(), migrate=migrate)
         self._patience = patience
         self._fsync = fsync
-        self._writer = _engine(self._open_to_write, "BEGIN IMMEDIATE")
-        self._reader = _engine(self._open, "BEGIN")
+        self._reader = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
+        _begins(self._reader, "BEGIN")
 
     def without_patience(self) -> SqliteDatabase:
         """Return the same file, for whoever waits for no lock; see the base class."""
@@ -100,19 +103,38 @@ class SqliteDatabase(Database):
             raise StoreAway(f"{self.name} {self._means(str(error))}") from error
         return bool(unused > _SPARE_PAGES + _PAGES_AT_ONCE)
 
-    def close(self) -> None:
-        """Let go of what the engines hold; see the base class."""
-        self._writer.dispose()
-        self._reader.dispose()
-
     def _begin_writing(self) -> AbstractContextManager[Connection]:
         if self.migrate:
             make_folder(self.path.parent)
             make_database_file(self.path)
-        return self._writer.begin()
+        return self._engine().begin()
 
     def _begin_reading(self) -> AbstractContextManager[Connection | None]:
         return self._reader.begin() if self._is_there() else nullcontext()
+
+    def _new_engine(self) -> Engine:
+        engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=-1)
+        _begins(engine, "BEGIN IMMEDIATE")
+
+        @event.listens_for(engine, "do_connect")
+        def connect(_: object, record: ConnectionPoolEntry, *__: object) -> sqlite3.Connection:
+            record.info["file"] = self._file()
+            return self._open_to_write()
+
+        @event.listens_for(engine, "checkout")
+        def look(_: object, record: ConnectionPoolEntry, __: object) -> None:
+            if record.info["file"] != self._file():
+                raise DisconnectionError(f"{self.path} is another file now")
+
+        return engine
+
+    def _file(self) -> tuple[int, int] | None:
+        """Return what tells the file from another one at its path, which may have none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _is_there(self) -> bool:
         try:
@@ -136,6 +158,7 @@ class SqliteDatabase(Database):
             timeout=self._patience,
             isolation_level=None,  # SQLAlchemy begins; the driver never does by itself
             check_same_thread=False,
+            cached_statements=_STATEMENTS,
         )
         try:
             for pragma in (*first, f"PRAGMA synchronous={'FULL' if self._fsync else 'NORMAL'}"):
@@ -157,14 +180,10 @@ class SqliteDatabase(Database):
         return f"cannot be used now; SQLite says: {said}"
 
 
-def _engine(opens: Callable[[], sqlite3.Connection], begin: str) -> Engine:
-    engine = create_engine("sqlite://", creator=opens, poolclass=NullPool)
-
+def _begins(engine: Engine, begin: str) -> None:
     @event.listens_for(engine, "begin")
     def begins(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
-
-    return engine
 
 
 def _insist(connection: sqlite3.Connection, pragma: str, patience: float) -> None:
