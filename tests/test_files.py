@@ -1,4 +1,4 @@
-"""Folders and files of ours: who may see them, who owns them, and that none is seen half written."""
+"""Folders and files of ours: who may see and who owns them; none is seen half written."""
 
 import errno
 import os

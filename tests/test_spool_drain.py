@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from pagetimer_wsgi import Beat
-from pagetimer_wsgi.errors import StoreAway
+from pagetimer_wsgi.errors import SpoolAway, StoreAway
 from pagetimer_wsgi.lines import encode
 from pagetimer_wsgi.spool import drain as module
 from pagetimer_wsgi.spool import folders
@@ -390,3 +390,57 @@ store = SqlStore.open(url)
 for _ in range(20):
     drain(Spool(folder / "spool", url, 2**30), store, Quarantine(folder / "quarantine.jsonl"))
 """
+
+
+def test_a_spool_that_another_machine_uses_is_not_drained_from_here(room):
+    with room.appender(0, 3) as process:
+        read_lines(process, 3)
+        process.kill()
+    (room.spool.folder / "machine").write_bytes(b"0123456789abcdef0123456789abcdef")
+    with pytest.raises(SpoolAway, match="another machine"):
+        room.drain()
+    assert not room.file.exists()
+    assert len(folders.process_folders(room.spool.folder)) == 1
+
+
+def test_a_folder_whose_lock_the_host_closed_goes_when_it_is_stored_without_a_restart(room):
+    room.append(1)
+    lost = room.spool.process.folder_path
+    os.close(room.spool.process._folder.lock.number)
+    room.append(2)
+    assert room.drain() == 3  # the line that may have gone with the folder is there twice
+    assert not lost.exists()
+    assert sorted(room.paths()) == ["/1", "/2"]
+    assert room.spool.figures().accepted == 2
+
+
+ODD_IDS = {
+    "1970": f"{0:012x}{1:020x}",
+    "2500": f"{16_725_225_600_000:012x}{2:020x}",
+    "a stray": f"{2**48 - 1:012x}{3:020x}",
+}
+
+
+def test_page_views_of_1970_and_2500_are_stored_like_all_others(room):
+    for view_id in ODD_IDS.values():
+        room.spool.append(line(1, view_id=view_id))
+    assert room.drain() == 3
+    assert {view.view_id for view in room.store.page_views(Query())} == set(ODD_IDS.values())
+    assert room.quarantined() == []
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_set_a_day_off_and_back_lets_nothing_wait(room, monkeypatch, days):
+    clock = time.time
+    room.append(1)
+    monkeypatch.setattr(time, "time", lambda: clock() + days * 86_400)
+    room.append(2)
+    with room.appender(5, 7) as process:
+        read_lines(process, 2)
+        process.kill()
+    assert room.drain() == 4
+    monkeypatch.setattr(time, "time", clock)
+    room.append(3)
+    assert room.drain() == 1
+    room.spool.process.remove_stored(room.store.identity())
+    assert room.spool.segments() == []

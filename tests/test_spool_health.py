@@ -1,6 +1,9 @@
 """Figures: counted, kept on disk, summed, inherited; and one log line a minute."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -103,3 +106,60 @@ def test_what_works_again_is_said_once(caplog):
     one.works("store")
     assert [record.message for record in caplog.records][1:] == ["store: works again"]
     assert one.figures.failing == {}
+
+
+def test_a_killed_heir_counts_nothing_twice(tmp_path, folders, monkeypatch):
+    one = Health()
+    one.count("accepted", 5)
+    for folder in folders:
+        one.save(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            inherit(tmp_path, folders[0])
+    assert (folders[0] / health.FILE).exists()
+    assert total(folders).accepted == 10
+    inherit(tmp_path, folders[0])
+    inherit(tmp_path, folders[1])
+    assert total(folders).accepted == 10
+    assert not (folders[0] / health.FILE).exists()
+
+
+def test_while_another_process_inherits_a_folder_waits(tmp_path, folders):
+    Health().save(folders[0])
+    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX)\n"
+    code += "print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "health.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        with pytest.raises(BlockingIOError):
+            inherit(tmp_path, folders[0])
+        process.kill()
+    inherit(tmp_path, folders[0])
+
+
+def test_figures_that_have_not_changed_are_saved_in_a_new_folder(folders):
+    one = Health()
+    one.count("accepted")
+    for folder in folders:
+        one.save(folder)
+        assert total([folder]).accepted == 1
+
+
+def test_what_fails_and_works_by_turns_is_logged_once_a_minute(caplog, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+    one = Health()
+    for _ in range(59):
+        one.fails("store", "it is away")
+        one.works("store")
+        now[0] += 1
+    said = ["store: it is away", "store: works again"]
+    assert [record.message for record in caplog.records] == said
+    now[0] += 1
+    one.fails("store", "it is away")
+    one.works("store")
+    assert [record.message for record in caplog.records] == said * 2

@@ -105,8 +105,11 @@ def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
     for segment in segments_in(folder.path):
         if segment.is_stored(identity):
             segment.remove()
-    if segments_in(folder.path):
+    try:
+        if not segments_in(folder.path):
+            inherit(spool.folder, folder.path)
+            folder.remove()
+    except BlockingIOError:
+        pass  # another one inherits: the next turn does it
+    finally:
         folder.let_go()
-    else:
-        inherit(spool.folder, folder.path)
-        folder.remove()
