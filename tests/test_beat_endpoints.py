@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -532,3 +534,21 @@ def test_whoever_leaves_in_the_middle_of_a_beat_is_no_failure_of_ours():
     with pytest.raises(Refused) as caught:
         read_body({"CONTENT_LENGTH": "5", "wsgi.input": Gone()})
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("wrong", [{}, {"v": "no id"}], ids=["204", "400"])
+def test_in_uwsgi_without_threads_what_waits_is_stored_when_a_beats_answer_is_closed(
+    make, monkeypatch, wrong
+):
+    timer = make()
+    beat(timer)
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
+    body = urlencode(fields(n=1) | wrong).encode()
+    request = Request.blank("/_pagetimer/beat", method="POST", body=body)
+    answer = timer(request.environ, lambda *_: None)
+    assert bool(b"".join(answer)) == bool(wrong)
+    store = SqlStore.open(timer.settings.store)
+    assert list(store.page_views(Query())) == []
+    answer.close()
+    assert len(list(store.page_views(Query()))) == 1
+    store.close()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +25,7 @@ from pagetimer_wsgi.spool.waiting import what_waits
 from pagetimer_wsgi.spool.writer import Writer, share_writer
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
+from pagetimer_wsgi.stores.sql.database import BUSY_SECONDS
 
 
 def writer_in(folder, **known):
@@ -282,3 +284,98 @@ def test_a_forked_child_gets_a_thread_of_its_own(tmp_path):
     here = os.path.dirname(__file__)
     code = "import warnings; warnings.simplefilter('ignore')\n" + FORK
     subprocess.run([sys.executable, "-c", code, str(tmp_path), here], timeout=20, check=True)
+
+
+@pytest.fixture
+def threadless(monkeypatch):
+    """uWSGI before 2.0.27, as it is without --enable-threads."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
+
+
+def test_where_threads_run_nothing_is_done_after_a_beat(writer):
+    assert writer.after_beat() is None
+
+
+def test_where_no_thread_runs_none_is_started_and_a_little_is_stored_after_a_beat(
+    writer, threadless, monkeypatch
+):
+    monkeypatch.setattr(module, "_AFTER_BEAT", 3)
+    writer.start()
+    assert "pagetimer writer" not in [thread.name for thread in threading.enumerate()]
+    append(writer, *range(5))
+    writer.after_beat()()
+    assert len(paths(writer)) == 3
+    writer.after_beat()()
+    assert len(paths(writer)) == 3  # once a second at most
+    monkeypatch.setattr(module, "_PAUSE", 0)
+    writer.after_beat()()
+    assert len(paths(writer)) == 5
+    assert writer.spool.segments() == []
+
+
+def test_after_a_beat_nobody_waits_for_the_stores_lock(tmp_path, writer, threadless):
+    writer.store.check()
+    append(writer, 1)
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        writer.after_beat()()
+        assert time.monotonic() - began < BUSY_SECONDS / 2
+    assert "is locked" in writer.spool.figures().failing["store"]
+    assert len(writer.spool.segments()) == 1
+
+
+def test_a_store_over_a_network_is_left_to_pagetimer_drain(writer, threadless, monkeypatch):
+    monkeypatch.setattr(writer.store, "without_waiting", lambda: None)
+    append(writer, 1)
+    writer.after_beat()()
+    assert paths(writer) == []
+    assert writer.spool.figures().failing == {}
+
+
+def test_switched_off_nothing_is_stored_after_a_beat(tmp_path, threadless):
+    writer = writer_in(tmp_path, switched_on=False)
+    append(writer, 1)
+    writer.after_beat()()
+    assert paths(writer) == []
+    writer.close()
+
+
+def test_a_system_that_gives_no_thread_breaks_no_response(writer, monkeypatch):
+    def none_left(run, name):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(module.threads, "start", none_left)
+    append(writer, 1)
+    for _ in range(2):
+        writer.start()
+    assert "can't start new thread" in writer.spool.figures().failing["writer"]
+    writer.close()
+    assert paths(writer) == []
+
+
+END = """
+import sqlite3, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_spool_writer import append, module, soon, writer_in
+module._PAUSE = 0.01
+writer = writer_in(Path(sys.argv[1]))
+writer.store.check()
+db = sqlite3.connect(sys.argv[1] + "/x.db", isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+append(writer, 1)
+writer.start()
+soon(writer.spool.process.draining.locked)
+"""
+
+
+def test_a_process_that_ends_while_its_writer_waits_says_nothing_and_loses_nothing(tmp_path):
+    here = os.path.dirname(__file__)
+    command = [sys.executable, "-c", END, str(tmp_path), here]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    after = writer_in(tmp_path)
+    after.turn()
+    assert paths(after) == ["/1"]
+    after.close()
