@@ -540,10 +540,10 @@ def test_whoever_leaves_in_the_middle_of_a_beat_is_no_failure_of_ours():
 def test_in_uwsgi_without_threads_what_waits_is_stored_when_a_beats_answer_is_closed(
     make, monkeypatch, wrong
 ):
-    timer = make()
-    beat(timer)
+    timer, sent = make(), fields()
+    beat(timer, sent)
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
-    body = urlencode(fields(n=1) | wrong).encode()
+    body = urlencode(sent | {"n": 1} | wrong).encode()
     request = Request.blank("/_pagetimer/beat", method="POST", body=body)
     answer = timer(request.environ, lambda *_: None)
     assert bool(b"".join(answer)) == bool(wrong)
