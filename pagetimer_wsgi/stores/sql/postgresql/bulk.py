@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any, cast
 
+import psycopg
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -100,15 +101,17 @@ class PostgresqlBulk(Bulk):
         if not rows:
             return
         if changed:
-            given, statement = _removal(table)
-            connection.execute(
-                statement, given.bound([row[: len(given.values)] for row in changed])
-            )
+            given, removal = _removal(table)
+            connection.execute(removal, given.bound([row[: len(given.values)] for row in changed]))
+        statement = f"COPY {table} FROM STDIN (FORMAT BINARY)"
         cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(_types(table))
-            for view_id, row in zip(_ids(rows), rows, strict=True):
-                copy.write_row((view_id, *row[1:]))
+        try:
+            with cursor, cursor.copy(statement) as copy:
+                copy.set_types(_types(table))
+                for view_id, row in zip(_ids(rows), rows, strict=True):
+                    copy.write_row((view_id, *row[1:]))
+        except psycopg.Error as error:  # SQLAlchemy, which does not see it, tells errors like this
+            raise DBAPIError(statement, None, error) from error
 
     def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Compare by ``LIKE``, which takes a for a and nothing else."""

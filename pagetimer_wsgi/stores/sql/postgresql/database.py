@@ -43,7 +43,8 @@ class PostgresqlDatabase(Database):
         super().__init__(name_of(self._url), PostgresqlBulk(), migrate=migrate)
         settings = _LIMITS | _BY_KEY | ({"synchronous_commit": "on"} if fsync else {})
         self._to_write = _set(settings)
-        self._to_read = _set(_LIMITS)
+        # Not by psycopg: its next transaction would write whatever the server's default is.
+        self._to_read = _set(_LIMITS | {"transaction_read_only": "on"})
 
     @contextmanager
     def _begin_writing(self) -> Iterator[Connection]:
@@ -56,9 +57,7 @@ class PostgresqlDatabase(Database):
     @contextmanager
     def _begin_reading(self) -> Iterator[Connection]:
         with self._engine().connect() as connection:
-            connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 connection.execute(self._to_read)
                 yield connection
