@@ -184,13 +184,25 @@ class Host:
         lines = [line for line in self.log().splitlines() if line.startswith(f"{part}: ")]
         return [line for line in lines if not line.endswith(": works again")]
 
-    def drain(self) -> None:
-        """Store what waits by hand, beside it: ``pagetimer drain``."""
+    def drain(self, *more: str) -> str:
+        """Store what waits by hand, beside it: ``pagetimer drain``; return what that prints."""
         program = "import sys; from pagetimer_wsgi.cli import main; sys.exit(main())"
-        options = ("-o", f"data={self.data}", "-o", f"store={self.store}")
-        subprocess.run(
-            [sys.executable, "-c", program, "drain", *options], check=True, capture_output=True
-        )
+        options = ("-o", f"data={self.data}", "-o", f"store={self.store}", *more)
+        command = [sys.executable, "-c", program, "drain", *options]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def leave(self, *segments: bytes) -> None:
+        """Leave a folder as a process leaves it that dies; something was accepted before."""
+        folder = next((self.data / "spool").iterdir()) / f"died-{time.monotonic_ns()}"
+        folder.mkdir()
+        for number, content in enumerate(segments, 1):
+            (folder / f"{number:012d}.jsonl").write_bytes(content)
+        (folder / "lock").touch()
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Return what lies in its quarantine."""
+        files = (self.data / "quarantine").glob("*.jsonl")
+        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
     def memory(self) -> float:
         """Return the MiB that its processes hold by themselves, the greatest one's."""
