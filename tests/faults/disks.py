@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +40,14 @@ def read_only_modes(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def full_disk(folder: Path) -> Iterator[None]:
-    """Fill the disk of a folder to the last byte."""
+def full_disk(folder: Path, left: int = 0) -> Iterator[None]:
+    """Fill the disk of a folder to its last page.
+
+    :param left: pages that are left free, for half of what is written
+    """
     filler = folder / "filler"
     _fill(filler)
+    os.truncate(filler, filler.stat().st_size - left * resource.getpagesize())
     try:
         yield
     finally:
