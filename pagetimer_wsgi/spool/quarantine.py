@@ -77,6 +77,9 @@ class Quarantine:
         descriptor = open_file(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             _append(descriptor, b"".join(map(_written, rows)))
+        except OSError as error:
+            error.filename = str(self.path)  # a descriptor does not say where it leads
+            raise
         finally:
             os.close(descriptor)
         sync_folder(self.path.parent)
