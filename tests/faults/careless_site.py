@@ -1,0 +1,81 @@
+"""A host that closes our files, opens its own under their numbers, or all that can be open."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pagetimer_wsgi import PageTimer
+
+SPOOL = os.path.join(os.environ["PAGETIMER_DATA"], "spool")
+NOTES = Path("notes")
+LINE = b"A line of the host's.\n"
+HOARD = Path("hoard")
+"""While this file is there, the host answers with no number left."""
+
+
+def page(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    {"/close": close, "/reuse": reuse}.get(environ["PATH_INFO"], lambda: None)()
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<!DOCTYPE html><title>Neap</title>Low at three."]
+
+
+def close() -> None:
+    """Close the numbers that the spool holds, as ``os.closerange`` would."""
+    for number in numbers():
+        os.close(number)
+
+
+def reuse() -> None:
+    """Open a file under each of them, and write to it."""
+    with NOTES.open("ab", buffering=0) as notes:
+        for number in numbers():
+            os.dup2(notes.fileno(), number)
+            os.write(number, LINE)
+
+
+def numbers() -> list[int]:
+    """Return the numbers of this process's open segment and lock."""
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            path = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue  # the list's own
+        if path.startswith(SPOOL) and path.endswith((".jsonl", "/lock")) and writes(number):
+            found.append(number)
+    return found
+
+
+def writes(number: int) -> bool:
+    """Tell whether a number was opened to write; the drainer's own are none of our business."""
+    said = Path(f"/proc/self/fdinfo/{number}").read_text().split()
+    return int(said[said.index("flags:") + 1], 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def hoarding(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    hoard: list[int] = []
+    try:
+        if HOARD.exists() and environ["PATH_INFO"] != "/_pagetimer/health":
+            open_all(hoard)
+        return list(timer(environ, start_response))
+    finally:
+        for number in hoard:
+            os.close(number)
+
+
+def open_all(hoard: list[int]) -> None:
+    """Open one file as often as the system lets us."""
+    while True:
+        try:
+            hoard.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return
+
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+timer = PageTimer(page)
+application = hoarding
