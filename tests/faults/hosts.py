@@ -31,11 +31,10 @@ from .load import Pulse
 _SITE = Path(__file__).with_name("site.py")
 VIEWER = "the-password-of-the-viewers"
 _UWSGI = Path(sys.executable).with_name("uwsgi")
-
-# Of capabilities(7) nothing is left: root is an ordinary user who owns its files.
 _APACHE = Path("/usr/sbin/apache2")
 _APACHE_CONF = Path(__file__).with_name("apache.conf")
 _MOD_WSGI = Path("/usr/lib/apache2/modules/mod_wsgi.so")
+# Of capabilities(7) nothing is left: root is an ordinary user who owns its files.
 _WITHOUT_PRIVILEGES = (
     ("setpriv", "--inh-caps=-all", "--bounding-set=-all") if os.geteuid() == 0 else ()
 )
@@ -73,7 +72,7 @@ def _old_uwsgi() -> Sequence[str]:
     folder = tempfile.mkdtemp(prefix="pagetimer-uwsgi-")
     atexit.register(shutil.rmtree, folder)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wanted = ["--no-deps", "--only-binary=:all:", f"--target={folder}", "pyuwsgi==2.0.26"]
+    wanted = ["--no-deps", f"--target={folder}", "pyuwsgi==2.0.26"]
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True)
     require(done.returncode == 0, f"pip: {done.stderr.strip()[-300:]}")
     start = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pyuwsgi; pyuwsgi.run()"

@@ -159,6 +159,11 @@ class Site:
         """Return what is still there of the folders of processes, segments above all."""
         return sorted((self.folder / "spool").glob("*/*/**/*"))
 
+    def lose_lock(self) -> None:
+        """Let whoever drains no longer keep others from it."""
+        for lock in (self.folder / "spool").glob("*/drain.lock"):
+            lock.unlink()
+
     def grow_old(self) -> None:
         """Let the folders of processes be two minutes older than they are."""
         for folder in (self.folder / "spool").glob("*/*/"):

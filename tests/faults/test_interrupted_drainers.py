@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from .hosts import hosting
 from .ledger import Ledger, SentBeat, beats_of_a_view
+from .load import Load
 from .steps import Answers, Site, Step, fork
 
 BEATS = 3
@@ -103,13 +106,14 @@ def test_a_drainer_may_die_at_any_step_of_a_migration(
 
 
 @STRIDE
-def test_a_drainer_may_be_overtaken_by_another_at_any_step(
+def test_a_drainer_that_lost_its_lock_may_be_overtaken_at_any_step(
     stride: int, site: Site, ledger: Ledger
 ) -> None:
     for number in itertools.count(1, stride):
         accept(site, ledger)
         slow = fork(site.drain, Step(number, signal.SIGSTOP))
         halted = slow.is_halted()
+        site.lose_lock()
         assert fork(site.drain).join() == 0
         if not halted:
             break
@@ -118,3 +122,26 @@ def test_a_drainer_may_be_overtaken_by_another_at_any_step(
         clear(site)
     ledger.hold(site.store)
     ledger.notes.append(f"every {stride} of {number} steps")
+
+
+def drain_again(site: Site, enough: Path) -> None:
+    while not enough.exists():
+        site.drain()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("server", ["gunicorn-sync", "uwsgi"])
+def test_workers_and_two_command_lines_may_drain_at_once(
+    server: str, ledger: Ledger, tmp_path: Path
+) -> None:
+    with hosting(server, tmp_path) as host:
+        site, enough = Site(host.data, host.store), tmp_path / "enough"
+        drainers = [fork(drain_again, site, enough) for _ in range(2)]
+        with Load(host.port, ledger, pause=0.01) as load:
+            for _ in range(3):
+                load.wait_for(100)
+                host.kill_a_worker(0)
+            load.wait_for(100)
+        ledger.hold(host.store)
+        enough.touch()
+        assert [drainer.join() for drainer in drainers] == [0, 0]

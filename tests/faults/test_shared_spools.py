@@ -36,7 +36,7 @@ def test_two_applications_share_a_spool_and_each_store_gets_its_own(
         hosting("gunicorn-sync", tmp_path / "a", store=store, environment=shared) as one,
         hosting("waitress", tmp_path / "b", store=store, environment=shared) as two,
     ):
-        with Load(two.port, other, 2), Load(one.port, ledger, 2) as load:
+        with Load(two.port, other, 2, 0.01), Load(one.port, ledger, 2, 0.01) as load:
             load.wait_for(100)
             one.kill_a_worker(0)
             two.process.send_signal(signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_a_second_machine_is_refused_while_the_first_lives_and_takes_over_within
     real_time: bool, elsewhere: list[str], ledger: Ledger, tmp_path: Path
 ) -> None:
     with hosting("waitress", tmp_path) as first:
-        with Load(first.port, ledger, 2, most=2_000) as load:
+        with Load(first.port, ledger, 2, pause=0.01) as load:
             load.wait_for(100)
             with hosting("waitress", tmp_path, before=elsewhere) as second:
                 for beat in beats_of_a_view(3):
@@ -125,7 +125,7 @@ def test_a_second_machine_is_refused_while_the_first_lives_and_takes_over_within
             assert time.monotonic() - began < 75
             time.sleep(0.2)
         ledger.notes.append(f"taken over after {time.monotonic() - began:.1f} s")
-        with Load(moved.port, ledger, 2, most=2_000) as load:
+        with Load(moved.port, ledger, 2, pause=0.01) as load:
             load.wait_for(100)
         ledger.hold(moved.store, refusals=True)
 
