@@ -81,14 +81,18 @@ class Process:
 
         :param timeout: seconds
         """
+        assert self.ends(timeout), f"process {self.pid} still runs after {timeout} s"
+        _living.discard(self)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def ends(self, timeout: float) -> bool:
+        """Wait until it ends, so many seconds at most; tell whether it did."""
         end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                _living.discard(self)
-                return os.waitstatus_to_exitcode(status)
+        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > end:
+                return False
             time.sleep(0.001)
-        raise AssertionError(f"process {self.pid} still runs after {timeout} s")
+        return True
 
     def kill(self) -> None:
         """Kill it, wherever it is."""

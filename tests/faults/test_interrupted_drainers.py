@@ -16,7 +16,9 @@ from .load import Load
 from .steps import Answers, Site, Step, fork
 
 BEATS = 3
-STRIDE = pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+REFUSED_OR_DONE = {0, 1}
+"""How ``pagetimer drain`` may end where another process is at the same folder's figures."""
+STRIDE = pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.long)])
 
 
 @pytest.fixture
@@ -114,12 +116,15 @@ def test_a_drainer_that_lost_its_lock_may_be_overtaken_at_any_step(
         slow = fork(site.drain, Step(number, signal.SIGSTOP))
         halted = slow.is_halted()
         site.lose_lock()
-        assert fork(site.drain).join() == 0
+        other = fork(site.drain)
+        if halted:
+            other.ends(timeout=0.3)
+            slow.go_on()
+            assert slow.join() in REFUSED_OR_DONE
+        assert other.join() in REFUSED_OR_DONE
+        clear(site)
         if not halted:
             break
-        slow.go_on()
-        assert slow.join() == 0
-        clear(site)
     ledger.hold(site.store)
     ledger.notes.append(f"every {stride} of {number} steps")
 
