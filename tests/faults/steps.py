@@ -169,9 +169,9 @@ class Site:
             lock.unlink()
 
     def grow_old(self) -> None:
-        """Let the folders of processes be two minutes older than they are."""
-        for folder in (self.folder / "spool").glob("*/*/"):
-            os.utime(folder, (time.time() - 120,) * 2)
+        """Let what lies in the spool, the folders of processes above all, be two days older."""
+        for path in (self.folder / "spool").glob("*/*"):
+            os.utime(path, (time.time() - 2 * 86_400,) * 2)
 
 
 def post(timer: PageTimer, beat: SentBeat) -> int:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import secrets
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from databases import PostgreSQL
+
+from pagetimer_wsgi import Beat
+from pagetimer_wsgi.stores.base import open_store
 
 from .hosts import hosting
 from .ledger import Ledger, SentBeat, beats_of_a_view
@@ -16,22 +23,29 @@ from .load import Load
 from .steps import Answers, Site, Step, fork
 
 BEATS = 3
+OLD = 20
 REFUSED_OR_DONE = {0, 1}
 """How ``pagetimer drain`` may end where another process is at the same folder's figures."""
-STRIDE = pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.long)])
+STRIDE = pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.long)])
+"""Each step is tried in the long form, every 13th of more than a hundred in the short one."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_store(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """A function that returns the URL of an empty store; an SQLite file lies in the folder."""
+    if request.param == "sqlite":
+        return lambda folder: f"sqlite:///{folder}/pagetimer.db"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return lambda folder: server.database()
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(new_store: Callable[[Path], str], tmp_path: Path) -> Site:
     """A site whose store has its tables."""
-    made = new_site(tmp_path / "site")
+    made = Site(tmp_path / "site", new_store(tmp_path / "site"))
+    made.folder.mkdir()
     assert fork(made.drain).join() == 0
     return made
-
-
-def new_site(folder: Path) -> Site:
-    folder.mkdir()
-    return Site(folder, f"sqlite:///{folder}/pagetimer.db")
 
 
 def accept(site: Site, ledger: Ledger) -> None:
@@ -92,11 +106,13 @@ def test_a_process_may_die_at_any_step_of_draining_what_it_accepted(
 
 @STRIDE
 def test_a_drainer_may_die_at_any_step_of_a_migration(
-    stride: int, ledger: Ledger, tmp_path: Path
+    stride: int, new_store: Callable[[Path], str], ledger: Ledger, tmp_path: Path
 ) -> None:
     beats = beats_of_a_view(BEATS)
     for number in itertools.count(1, stride):
-        site, answers = new_site(tmp_path / str(number)), Answers(tmp_path / f"{number}.answers")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        site, answers = Site(folder, new_store(folder)), Answers(folder / "answers")
         assert fork(accept_and_die, site, beats, answers).join() == -signal.SIGKILL
         answers.tell(ledger)
         status = fork(site.drain, Step(number, signal.SIGKILL)).join()
@@ -105,6 +121,32 @@ def test_a_drainer_may_die_at_any_step_of_a_migration(
         if status == 0:
             break
     ledger.notes.append(f"every {stride} of {number} steps")
+
+
+@STRIDE
+def test_a_drainer_may_die_at_any_step_of_rolling_off_what_is_old(
+    stride: int, site: Site, ledger: Ledger
+) -> None:
+    for number in itertools.count(1, stride):
+        keep_old(site.store, OLD)
+        accept(site, ledger)
+        status = fork(site.drain, Step(number, signal.SIGKILL)).join()
+        clear(site)
+        if status == 0:
+            break
+    ledger.hold(site.store)  # and nothing that was never sent
+    ledger.notes.append(f"every {stride} of {number} steps")
+
+
+def keep_old(url: str, number: int) -> None:
+    """Put beats of page views of three years ago into a store."""
+    then = int(time.time() * 1000) - 3 * 365 * 86_400_000
+    ids = [f"{then:012x}{secrets.token_hex(10)}" for _ in range(number)]
+    with contextlib.closing(open_store(url)) as store:
+        beats = [
+            Beat(view_id=each, seq=0, received_at=then, path="/", visible_ms=1) for each in ids
+        ]
+        store.write(beats)
 
 
 @STRIDE

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from databases import PostgreSQL
 
-from .hosts import hosting
+from .hosts import Host, hosting
 from .ledger import Ledger
 from .load import Load, ask
 
@@ -32,15 +33,29 @@ KILLS = pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.
 def test_what_was_accepted_outlives_the_worker_that_accepted_it(
     server: str, kills: int, ledger: Ledger, tmp_path: Path
 ) -> None:
-    choice = random.Random(server)
     with hosting(server, tmp_path) as host:
-        with Load(host.port, ledger, most=1_000 * kills) as load:
-            for _ in range(kills):
-                load.wait_for(100)
-                host.kill_a_worker(choice.randrange(100))
-                time.sleep(choice.uniform(0.05, 0.3))
+        keep_killing(host, kills, ledger)
+
+
+def keep_killing(host: Host, kills: int, ledger: Ledger) -> None:
+    """Kill one worker after the other while clients send beats."""
+    choice = random.Random(host.name)
+    with Load(host.port, ledger, most=1_000 * kills) as load:
+        for _ in range(kills):
             load.wait_for(100)
-        ledger.hold(host.store)
+            host.kill_a_worker(choice.randrange(100))
+            time.sleep(choice.uniform(0.05, 0.3))
+        load.wait_for(100)
+    ledger.hold(host.store)
+
+
+@KILLS
+@pytest.mark.parametrize("server", ["gunicorn-gthread", "uwsgi"])
+def test_what_was_accepted_outlives_its_worker_on_its_way_to_postgresql(
+    server: str, kills: int, postgresql: PostgreSQL, ledger: Ledger, tmp_path: Path
+) -> None:
+    with hosting(server, tmp_path, store=postgresql.database()) as host:
+        keep_killing(host, kills, ledger)
 
 
 @KILLS
