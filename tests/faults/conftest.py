@@ -22,16 +22,23 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     end_all()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store of each kind."""
-    return f"sqlite:///{tmp_path}/first.db"
+    return _new_store(request, request.param, tmp_path / "first.db")
 
 
 @pytest.fixture
-def another_store_url(store_url: str, tmp_path: Path) -> str:
+def another_store_url(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) -> str:
     """The URL of a second one of that kind."""
-    return f"sqlite:///{tmp_path}/second.db"
+    return _new_store(request, store_url.partition(":")[0], tmp_path / "second.db")
+
+
+def _new_store(request: pytest.FixtureRequest, kind: str, file: Path) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{file}"
+    url: str = request.getfixturevalue("postgresql").database()
+    return url
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -27,6 +27,7 @@ from servers import stop
 from wsgi_servers import free_port
 
 from .load import Pulse
+from .memory import memory
 
 _SITE = Path(__file__).with_name("site.py")
 VIEWER = "the-password-of-the-viewers"
@@ -184,11 +185,8 @@ class Host:
         return [line for line in lines if not line.endswith(": works again")]
 
     def drain(self, *more: str) -> str:
-        """Store what waits by hand, beside it: ``pagetimer drain``; return what that prints."""
-        program = "import sys; from pagetimer_wsgi.cli import main; sys.exit(main())"
-        options = ("-o", f"data={self.data}", "-o", f"store={self.store}", *more)
-        command = [sys.executable, "-c", program, "drain", *options]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        """Store what waits by hand, beside it; return what that prints."""
+        return drain(self.data, self.store, *more)
 
     def leave(self, *segments: bytes) -> None:
         """Leave a folder as a process leaves it that dies; something was accepted before."""
@@ -262,10 +260,12 @@ def hosting(
         stop(process)
 
 
-def memory(pid: int | str = "self") -> float:
-    """Return the MiB that a process has in memory, what it shares with none (proc(5), statm)."""
-    _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def drain(data: Path, store: str, *more: str) -> str:
+    """Store what waits by hand: ``pagetimer drain``; return what that prints."""
+    program = "import sys; from pagetimer_wsgi.cli import main; sys.exit(main())"
+    options = ("-o", f"data={data}", "-o", f"store={store}", *more)
+    command = [sys.executable, "-c", program, "drain", *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _lives(pid: str) -> bool:
