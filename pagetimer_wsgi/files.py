@@ -7,6 +7,7 @@ belongs to the folder's owner, or the workers could not go on with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -27,7 +28,7 @@ def make_folder(path: Path, *, fsync: bool = False) -> None:
     with contextlib.suppress(FileExistsError):
         make_new_folder(path, fsync=fsync)
     if not path.is_dir():
-        raise NotADirectoryError(f"{path} is no folder")
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def make_new_folder(path: Path, *, fsync: bool = False) -> None:

@@ -8,7 +8,6 @@ judged where it is used, and never stops a start.
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,8 +17,7 @@ from typing import Any
 from . import converters as to
 from .converters import Globs, Identify, Networks, Rate
 from .errors import SettingsError
-
-log = logging.getLogger("pagetimer")
+from .logs import log
 
 
 def option(

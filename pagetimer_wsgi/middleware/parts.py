@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from ..beat.figures import HealthEndpoint, MetricsEndpoint
 from ..beat.older import OlderCalls
 from ..beat.rate import Rates
 from ..beat.sender import Senders
+from ..logs import log
 from ..page.tag import Script, client_options
 from ..settings import Settings
 from ..spool.quarantine import Quarantine
@@ -25,8 +25,6 @@ from ..who.sources import Environ, Pair, as_text, read_pair
 from ..who.viewers import may_view
 from .reserved import Reserved
 from .tags import TagMaker
-
-log = logging.getLogger("pagetimer")
 
 
 class Parts:

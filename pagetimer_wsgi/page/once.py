@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
 from itertools import count
 
-log = logging.getLogger("pagetimer")
+from ..logs import log
 
 
 def warn_once(message: str, path: str = "") -> None:

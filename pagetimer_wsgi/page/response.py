@@ -6,11 +6,11 @@ Reads environ directly: this runs on every request of the wrapped application.
 from __future__ import annotations
 
 import contextlib
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
+from ..logs import log
 from . import Headers
 from .begin import AnyScanner, Tagged, begin, settled
 from .document.coded import CodedScanner
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Write = Callable[[bytes], object]
 
-log = logging.getLogger("pagetimer")
 
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST"))
 

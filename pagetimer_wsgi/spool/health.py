@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import TypeVar
 import msgspec
 
 from ..files import write_file
+from ..logs import log
 from . import threads
 from .folders import only_one
 
-log = logging.getLogger("pagetimer")
 FILE = "health.json"
 _LOCK = "health.lock"
 _MINUTE = 60
