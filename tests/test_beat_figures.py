@@ -170,12 +170,14 @@ def test_where_nothing_waits_or_failed_the_gauges_say_0(make):
     assert found[f"pagetimer_{AGE}"] == found[f"pagetimer_{AT}"] == ("gauge", 0)
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics"])
-def test_a_spool_that_cannot_be_read_is_a_503_of_ours(make, monkeypatch, path):
-    timer = make()
-    monkeypatch.setattr(os, "scandir", unreadable)
-    assert get(timer, path).status_int == 503
-
-
-def unreadable(path: str) -> None:
-    raise PermissionError(13, "no", path)
+def test_a_spool_that_cannot_be_read_is_told_of_and_fails_nobody(make):
+    timer = make(writer="off")
+    folder = timer.parts.spool.folder
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(folder)  # leads nowhere, for root too
+    assert beat(timer) == 503
+    public, seen = get(timer, "/health", user=None), get(timer, "/health")
+    assert (public.json["state"], public.json["failing"]) == ("failing", ["spool"])
+    assert (seen.json["refused"], seen.json["waiting"]) == (1, None)
+    assert metrics(timer)["pagetimer_failing"] == ("gauge", 1)
+    assert "pagetimer_waiting_beats" not in metrics(timer)

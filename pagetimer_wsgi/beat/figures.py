@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
@@ -31,23 +32,44 @@ class HealthEndpoint:
         self._may_view = may_view
 
     def __call__(self, request: Request) -> Response:
-        figures = self._spool.figures()
+        figures = _counted(self._spool)
         answer: dict[str, object] = {
             "state": "failing" if figures.failing else "ok",
             "failing": sorted(figures.failing),
         }
         if self._may_view(request.environ):
-            answer |= _in_full(figures, what_waits(self._spool.folder))
+            answer |= _in_full(figures) | _what_waits(self._spool)
         return Response(json_body=answer, cache_control="no-store")
 
 
-def _in_full(figures: Figures, waiting: Waiting) -> dict[str, object]:
+def _counted(spool: Spool) -> Figures:
+    """Return what the host's processes counted; this one alone, where others cannot be asked."""
+    try:
+        return spool.figures()
+    except OSError as error:
+        spool.health.fails("spool", f"it cannot be read: {error}")
+        return spool.health.figures
+
+
+def _waiting(spool: Spool) -> Waiting | None:
+    with contextlib.suppress(OSError):  # which the figures tell of
+        return what_waits(spool.folder)
+    return None
+
+
+def _what_waits(spool: Spool) -> dict[str, object]:
+    waiting = _waiting(spool)
+    return {
+        "waiting": waiting and waiting.beats,
+        "waiting_is_exact": waiting and waiting.is_exact,
+        "waiting_bytes": waiting and waiting.bytes,
+        "oldest_waiting_age": waiting and waiting.oldest_age,
+    }
+
+
+def _in_full(figures: Figures) -> dict[str, object]:
     return {
         "accepted": figures.accepted,
-        "waiting": waiting.beats,
-        "waiting_is_exact": waiting.is_exact,
-        "waiting_bytes": waiting.bytes,
-        "oldest_waiting_age": waiting.oldest_age,
         "stored": figures.stored,
         "quarantined": figures.quarantined,
         "refused": figures.refused,
@@ -76,7 +98,7 @@ class MetricsEndpoint:
     def __call__(self, request: Request) -> Response:
         if not self._may_view(request.environ):
             raise HTTPForbidden("The metrics are for viewers.")
-        lines = _metrics(self._spool.figures(), what_waits(self._spool.folder))
+        lines = _metrics(_counted(self._spool), _waiting(self._spool))
         response = Response(
             body="".join(f"{line}\n" for line in lines).encode(), cache_control="no-store"
         )
@@ -84,9 +106,21 @@ class MetricsEndpoint:
         return response
 
 
-def _metrics(figures: Figures, waiting: Waiting) -> Iterator[str]:
+def _metrics(figures: Figures, waiting: Waiting | None) -> Iterator[str]:
     for name, what in _COUNTERS.items():
         yield from _metric(f"{name}_total", "counter", what, getattr(figures, name))
+    if waiting is not None:
+        yield from _metrics_of_what_waits(waiting)
+    yield from _metric(
+        "last_error_timestamp_seconds",
+        "gauge",
+        "When the last error was, since 1970 UTC; 0 if there was none.",
+        figures.last_error.at / 1000 if figures.last_error else 0,
+    )
+    yield from _metric("failing", "gauge", "How many parts fail now.", len(figures.failing))
+
+
+def _metrics_of_what_waits(waiting: Waiting) -> Iterator[str]:
     yield from _metric("waiting_beats", "gauge", "Beats that wait in the spool.", waiting.beats)
     yield from _metric("waiting_bytes", "gauge", "Bytes that wait in the spool.", waiting.bytes)
     yield from _metric(
@@ -95,13 +129,6 @@ def _metrics(figures: Figures, waiting: Waiting) -> Iterator[str]:
         "For how long the first of them has waited; 0 if none waits.",
         waiting.oldest_age or 0,
     )
-    yield from _metric(
-        "last_error_timestamp_seconds",
-        "gauge",
-        "When the last error was, since 1970 UTC; 0 if there was none.",
-        figures.last_error.at / 1000 if figures.last_error else 0,
-    )
-    yield from _metric("failing", "gauge", "How many parts fail now.", len(figures.failing))
 
 
 def _metric(name: str, kind: str, what: str, value: float) -> Iterator[str]:
