@@ -148,8 +148,8 @@ class Settings:
     rate_limit: Rate = option(
         to.rate,
         "6000/minute",
-        "Beats taken from one address by one process; 0 is no limit. Not for loopback and "
-        "private addresses while trusted_proxies is 0.",
+        "Beats taken from one address (an IPv6 /64) by one process; 0 is no limit. Not for "
+        "loopback and private addresses while trusted_proxies is 0.",
     )
     token_max_age: int = option(
         to.duration, "30 days", "For so long a page's token names its reader.", "s"

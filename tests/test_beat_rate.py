@@ -16,6 +16,12 @@ def test_one_address_over_the_limit_harms_no_other():
     assert rates.allows(OTHER)
 
 
+def test_the_addresses_of_one_ipv6_network_are_one_reader():
+    rates = Rates(1, 60, all_addresses=False)
+    told = ("2a00:1450:4001:830::1", "2a00:1450:4001:830:ffff::2", "2a00:1450:4001:831::1")
+    assert [rates.allows(ipaddress.ip_address(each)) for each in told] == [True, False, True]
+
+
 def test_a_new_period_begins_anew(monkeypatch):
     rates = Rates(1, 60, all_addresses=False)
     assert [rates.allows(PUBLIC) for _ in range(2)] == [True, False]

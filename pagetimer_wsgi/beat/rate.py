@@ -7,7 +7,10 @@ import time
 from ..who.address import Address
 
 _MOST_ADDRESSES = 10_000
-_REST = "all other addresses"
+_REST = -1
+"""Stands for all other addresses."""
+_ONE_READER = 64
+"""Whoever has one IPv6 address has as many as end in so many bits (RFC 4291, 2.5.4)."""
 
 
 class Rates:
@@ -23,7 +26,7 @@ class Rates:
         self._period = period
         self._all = all_addresses
         self._began = time.monotonic()
-        self._calls: dict[str, int] = {}
+        self._calls: dict[int, int] = {}
 
     def allows(self, address: Address | None) -> bool:
         """Count one call, and tell whether it is still within the limit."""
@@ -33,7 +36,7 @@ class Rates:
         if now - self._began >= self._period:
             self._began, self._calls = now, {}
         calls = self._calls
-        key = str(address)
+        key = int(address) >> (_ONE_READER if address.version == 6 else 0)
         if key not in calls and len(calls) >= _MOST_ADDRESSES:
             key = _REST
         calls[key] = calls.get(key, 0) + 1
