@@ -191,7 +191,7 @@ def read(
         if value is not None:
             written[_known(name, "keyword argument")] = (value, "keyword argument")
     values = {name: _value(name, *written.get(name, (None, ""))) for name in OPTIONS}
-    return Settings(**_absolute(values, written, here or Path.cwd()))
+    return Settings(**_absolute(values, written, here or _working_folder()))
 
 
 def _value(name: str, value: Any, where: str) -> Any:
@@ -219,6 +219,14 @@ def _absolute(values: dict[str, Any], written: Mapping[str, object], here: Path)
     if "spool" not in written:
         values["spool"] = values["data"] / "spool"
     return values
+
+
+def _working_folder() -> Path:
+    """Return the working directory, or what its name was: a removed one stops no start."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.environ.get("PWD", "/"))
 
 
 def _known(name: str, where: str) -> str:

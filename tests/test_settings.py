@@ -125,3 +125,13 @@ def test_every_option_has_a_sentence_and_a_default_that_converts():
 def test_no_secret_is_shown_by_the_settings_themselves():
     found = settings(secret="s" * 20, viewer_token="t" * 20, store="sqlite:////p4ss/x.db")
     assert not any(secret in repr(found) for secret in ("s" * 20, "t" * 20, "p4ss"))
+
+
+def test_a_working_directory_that_was_removed_stops_no_start(tmp_path, monkeypatch):
+    gone = tmp_path / "release"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setenv("PWD", str(gone))
+    gone.rmdir()
+    assert read({}).data == gone / "pagetimer-data"
+    assert read({"data": "/srv/beats"}).spool == Path("/srv/beats/spool")
