@@ -1,6 +1,7 @@
 """A host that takes in very many beats: ``python -m faults.flood NUMBER``, options by environment.
 
-Every page view is another reader's, by another address; every tenth has a browser of its own.
+Every page view is another reader's; they have 9,000 addresses, and every tenth a browser of its
+own.
 Prints, as JSON, what was answered and the MiB held after each twentieth part.
 """
 
@@ -37,7 +38,7 @@ def ask(request: Strange) -> int:
 def visit(number: int) -> Counter[int]:
     """Let one reader see one page, and return what was answered to the beats."""
     reader = {
-        "HTTP_X_FORWARDED_FOR": f"192.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+        "HTTP_X_FORWARDED_FOR": f"192.88.{number % 9_000 // 250}.{number % 250}",
         "HTTP_USER_AGENT": f"Mozilla/5.0 (X11; Linux) Firefox/{number // 10}",
         "REMOTE_USER": f"reader {number}",
     }

@@ -20,7 +20,7 @@ from .ledger import ALL, Counts, Ledger
 
 WARM = 5
 """Twentieths after which all has been used once."""
-GROWTH = 12
+GROWTH = 8
 """MiB that a process may come to hold after that, of whatever number of beats."""
 
 
