@@ -37,6 +37,7 @@ def make_new_folder(path: Path, *, fsync: bool = False) -> None:
     :raises OSError: if it cannot be made, or is there already
     """
     path.mkdir(mode=0o700)
+    path.chmod(0o700)  # whatever the host's umask has left of it
     _give_away(path)
     if fsync:
         sync_folder(path.parent)
@@ -49,20 +50,21 @@ def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
     """
     descriptor = os.open(path, flags | _FLAGS, mode)
     if flags & os.O_CREAT:
+        _open_to_owner(descriptor)
         _give_away(path, descriptor)
     return descriptor
 
 
 def make_database_file(path: Path) -> None:
-    """As root, make an empty file for SQLite, which gives its other files the same owner.
+    """Make an empty file for SQLite, which gives its other files the same owner and mode.
 
     No descriptor is opened: to close one would let go of SQLite's locks on the file. Where it
     cannot be made so, SQLite makes it, and says what is wrong.
     """
-    if os.geteuid() == 0:
-        with contextlib.suppress(OSError):
-            os.mknod(path, stat.S_IFREG | 0o644)
-            _give_away(path)
+    with contextlib.suppress(OSError):
+        os.mknod(path, stat.S_IFREG | 0o644)
+        _open_to_owner(path)
+        _give_away(path)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -91,6 +93,13 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_to_owner(file: Path | int) -> None:
+    """Let the owner read and write a new file, if the host's umask forbids that."""
+    found = os.stat(file)
+    if found.st_size == 0 and found.st_mode & 0o600 != 0o600:
+        os.chmod(file, stat.S_IMODE(found.st_mode) | 0o600)
 
 
 def _give_away(path: Path, descriptor: int | None = None) -> None:

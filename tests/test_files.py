@@ -40,6 +40,19 @@ def test_a_file_is_for_its_owner_alone_and_no_child_inherits_it(tmp_path):
     assert mode(tmp_path / "a") == 0o600
 
 
+def test_what_is_made_under_a_strange_umask_is_still_its_owners(tmp_path):
+    before = os.umask(0o777)
+    try:
+        files.make_folder(tmp_path / "a" / "b")
+        os.close(files.open_file(tmp_path / "file", os.O_WRONLY | os.O_CREAT))
+        files.write_file(tmp_path / "whole", b"data")
+        files.make_database_file(tmp_path / "database")
+    finally:
+        os.umask(before)
+    assert [mode(tmp_path / name) for name in ("a", "a/b")] == [0o700] * 2
+    assert [mode(tmp_path / name) for name in ("file", "whole", "database")] == [0o600] * 3
+
+
 def test_no_link_is_followed_for_root_may_be_led_astray_by_it(tmp_path):
     (tmp_path / "theirs").write_bytes(b"theirs")
     (tmp_path / "link").symlink_to(tmp_path / "theirs")
