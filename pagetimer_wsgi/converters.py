@@ -64,9 +64,29 @@ def count(value: Any) -> int:
     return int(value)
 
 
+def most(value: Any) -> int | None:
+    """Return a number, 1 or more; none is no limit."""
+    if str(value).strip().lower() in ("", "no limit"):
+        return None
+    if not re.fullmatch(r"0*[1-9]\d{0,17}", str(value).strip()):
+        raise ValueError(f"a whole number, 1 or more, or `no limit` is needed, not {value!r}")
+    return int(value)
+
+
 def duration(value: Any) -> int:
     """Return whole seconds; a number without a unit is seconds."""
     return _amount(value, _SECONDS, "s", "a time such as 30 s, 10 minutes or 30 days")
+
+
+def lifetime(value: Any) -> int | None:
+    """Return whole seconds, a number without a unit being seconds; none is for ever."""
+    if str(value).strip().lower() == "for ever":
+        return None
+    wanted = "a time such as 30 days, or `for ever`,"
+    found = _amount(value, _SECONDS, "s", wanted)
+    if not found:
+        raise ValueError(f"{wanted} is needed; after {value!r} there would be nothing")
+    return found
 
 
 def size(value: Any) -> int:

@@ -144,6 +144,22 @@ class Settings:
         to.path, None, "File with that password, instead of viewer_token."
     )
     time_zone: str = option(to.time_zone, "UTC", "IANA zone in which days begin.")
+    # How long it is kept
+    keep_beats: int | None = option(
+        to.lifetime,
+        "30 days",
+        "For so long after a page view was last seen its beats are kept; its totals stay.",
+        "s",
+    )
+    keep_page_views: int | None = option(
+        to.lifetime,
+        "760 days",
+        "For so long after it began a page view is kept: two years, and a month to compare them.",
+        "s",
+    )
+    keep_rows: int | None = option(
+        to.most, "no limit", "At most so many page views are kept; the oldest go."
+    )
     # Limits
     rate_limit: Rate = option(
         to.rate,

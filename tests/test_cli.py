@@ -311,6 +311,19 @@ def test_drain_puts_back_what_was_mended_in_the_quarantine(pagetimer, tmp_path):
     assert spool_in(tmp_path).figures().stored == 1
 
 
+def test_drain_rolls_off_what_was_kept_long_enough(pagetimer, tmp_path):
+    old = time.time_ns() // 1_000_000 - 10 * DAY
+    keep(tmp_path, a_beat(1, received_at=old), a_beat(2))
+    accept(tmp_path, encode(a_beat(3)))
+    done = pagetimer("drain", "-o", "keep_page_views=5 days")
+    assert done.stdout.splitlines() == [
+        "1 beat stored",
+        "1 row rolled off, as keep_page_views, keep_beats and keep_rows say",
+    ]
+    paths = {row["path"] for row in json.loads(pagetimer("report", "--format", "json").stdout)}
+    assert paths == {"/2", "/3"}
+
+
 def test_drain_waits_while_another_process_drains(pagetimer, tmp_path):
     accept(tmp_path, encode(a_beat(1)))
     holder = subprocess.Popen(

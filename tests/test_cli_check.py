@@ -30,6 +30,7 @@ ITEMS = (
     "writer",
     "store",
     "quarantine",
+    "kept",
     "viewers",
     "processes",
 )
@@ -71,6 +72,7 @@ def test_where_nothing_is_set_up_yet_a_check_makes_what_a_start_would_and_all_is
     assert str(data / "secret") in found["secret"][1]
     assert str(spool_in(tmp_path).folder) in found["spool"][1]
     assert f"sqlite:///{data}/pagetimer.db" in found["store"][1]
+    assert f"sqlite {sqlite3.sqlite_version}, tables of version 0001" in found["store"][1]
     assert "viewer_token" in found["viewers"][1]
     assert {path.name for path in data.iterdir()} == {"pagetimer.db", "secret", "spool"}
     assert data.stat().st_mode & 0o777 == 0o700
@@ -186,6 +188,24 @@ def test_what_waits_is_told_and_is_wrong_only_if_nobody_stores_it(pagetimer, tmp
 
 def test_a_writer_that_is_off_says_what_to_run(pagetimer):
     assert "pagetimer drain" in items(pagetimer("check", "-o", "writer=off"))["writer"][1]
+
+
+def test_how_long_all_is_kept_is_told(pagetimer):
+    assert (
+        items(pagetimer("check"))["kept"][1] == "page views for 760 days, their beats for 30 days"
+    )
+    options = [
+        "-o",
+        "keep_page_views=for ever",
+        "-o",
+        "keep_beats=36 hours",
+        "-o",
+        "keep_rows=1000",
+    ]
+    assert items(pagetimer("check", *options))["kept"][1].splitlines() == [
+        "page views for ever, their beats for 36 hours",
+        "at most 1,000 page views, the newest",
+    ]
 
 
 def test_what_lies_in_quarantine_is_wrong_and_is_told_with_how_to_put_it_back(pagetimer, tmp_path):

@@ -47,8 +47,11 @@ class Shelf(Store):
     def beats(self, query):
         raise NotImplementedError
 
-    def check(self) -> None:
-        pass
+    def purge_by_steps(self, query, of="page_views"):
+        raise NotImplementedError
+
+    def check(self) -> str:
+        raise NotImplementedError
 
     def page_views(self, query: Query) -> Iterator[PageView]:
         found = [view for view in self.views if _means(query, view)]

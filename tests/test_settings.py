@@ -37,6 +37,10 @@ def settings(environ: dict[str, str] | None = None, **keywords: object) -> Setti
         ("url", "/t/_pagetimer", "/t/_pagetimer"),
         ("time_zone", "Europe/Berlin", "Europe/Berlin"),
         ("site", " ", None),
+        ("keep_page_views", "2 weeks", 14 * 86400),
+        ("keep_beats", "For Ever", None),
+        ("keep_rows", "1000", 1000),
+        ("keep_rows", "no limit", None),
     ],
 )  # fmt: skip
 def test_a_value_becomes_what_its_option_holds(name, written, value):
@@ -65,6 +69,10 @@ def test_a_value_becomes_what_its_option_holds(name, written, value):
         ("identify", "os:sep", "not callable"),
         ("user_key", "beaker.session:", "KEY:ITEM"),
         ("query_parameters", 5, "a list"),
+        ("keep_page_views", "0", "`for ever`"),
+        ("keep_beats", "long", "`for ever`"),
+        ("keep_rows", "0", "`no limit`"),
+        ("keep_rows", "-1", "`no limit`"),
     ],
 )
 def test_a_value_that_does_not_convert_stops_the_start_and_says_what_is_right(name, written, right):

@@ -66,12 +66,9 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize("step", [1, 2, 500])
 @pytest.mark.parametrize(("query", "meant"), QUERIES.values(), ids=QUERIES)
-def test_what_a_query_means_goes_beats_and_all_and_nothing_else(
-    asked, monkeypatch, step, query, meant
-):
-    monkeypatch.setattr(module, "STEP", step)
+def test_what_a_query_means_goes_beats_and_all_and_nothing_else(asked, monkeypatch, query, meant):
+    monkeypatch.setattr(module, "STEP", 2)
     before = beats_of(asked)
     assert asked.purge(query, dry=True) == len(meant)
     assert asked.purge(query, of="beats", dry=True) == 2 * len(meant)
@@ -84,10 +81,10 @@ def test_what_a_query_means_goes_beats_and_all_and_nothing_else(
         assert asked.purge(query) == asked.purge(query, dry=True) == 0
 
 
-@pytest.mark.parametrize("step", [1, 2, 500])
-@pytest.mark.parametrize(("query", "meant"), QUERIES.values(), ids=QUERIES)
-def test_beats_go_by_themselves_and_the_totals_stay(asked, monkeypatch, step, query, meant):
-    monkeypatch.setattr(module, "STEP", step)
+@pytest.mark.parametrize("name", ["all", "those last seen before", "a user's oldest", "none"])
+def test_beats_go_by_themselves_and_the_totals_stay(asked, monkeypatch, name):
+    monkeypatch.setattr(module, "STEP", 2)
+    query, meant = QUERIES[name]
     before = all_views(asked)
     kept = [key for key in beats_of(asked) if key[0] not in meant]
     assert asked.purge(query, of="beats") == 2 * len(meant)
@@ -134,7 +131,7 @@ def shared(place):
     }
 
 
-@pytest.mark.parametrize("slice_", [1, 2, 1000])
+@pytest.mark.parametrize("slice_", [1, 1000])
 def test_shared_values_that_nothing_has_any_more_go(store, place, monkeypatch, slice_):
     monkeypatch.setattr(upkeep, "_SLICE", slice_)
     for number in range(1, 7):
@@ -210,7 +207,7 @@ while not store.upkeep(0):
 """
 
 
-@pytest.mark.parametrize("after", [1, 7, 25, 60])
+@pytest.mark.parametrize("after", [1, 25, 60])
 def test_killed_in_the_middle_of_it_the_next_goes_on(store, place, after):
     store.write([a_beat(n, username=f"u{n}", agent=f"a{n}") for n in range(200)])
     process = subprocess.Popen([sys.executable, "-c", KILLED, place.url], stdout=subprocess.PIPE)

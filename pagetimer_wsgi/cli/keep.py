@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from ..settings import Settings
 from ..spool.drain import drain
 from ..spool.mended import put_back
 from ..spool.quarantine import Quarantine
+from ..spool.retention import Limits, Retention
 from ..spool.spool import Spool
 from ..spool.waiting import what_waits
 from ..spool.writer import Writer
@@ -39,7 +41,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _drain(chosen: argparse.Namespace) -> None:
-    writer = _writer(settings_of(chosen))
+    settings = settings_of(chosen)
+    writer = _writer(settings)
     spool, store, quarantine = writer.spool, writer.store, writer.quarantine
     try:
         store.check()  # also where nothing waits: a set-up that is broken must be heard of
@@ -49,6 +52,7 @@ def _drain(chosen: argparse.Namespace) -> None:
                 done = put_back(quarantine, store)
                 spool.health.count("stored", done.stored)
                 print(f"{counted(done.stored, 'quarantined line')} stored")
+            _roll(writer, settings)
         _say_what_is_left(spool, quarantine)
     except (SpoolAway, StoreAway, OSError) as error:
         raise UsageError(f"{error}\nNothing is lost; the beats wait in {spool.folder}.") from error
@@ -60,6 +64,16 @@ def _writer(settings: Settings) -> Writer:
     spool = Spool(settings.spool, settings.store, settings.spool_limit)
     quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
     return Writer(spool, store_of(settings, migrate=settings.migrate), quarantine)
+
+
+def _roll(writer: Writer, settings: Settings) -> None:
+    """Do what the application's writer does at its turns: where it is off, nobody else does."""
+    limits = Limits(settings.keep_beats, settings.keep_page_views, settings.keep_rows)
+    if writer.spool.folder.is_dir():
+        gone = Retention(writer.store, writer.spool.folder, limits).turn(math.inf)
+        if gone:
+            told = "keep_page_views, keep_beats and keep_rows say"
+            print(f"{counted(gone, 'row')} rolled off, as {told}")
 
 
 @contextlib.contextmanager

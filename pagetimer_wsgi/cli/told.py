@@ -17,9 +17,9 @@ def counted(number: int, what: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return a length of time in its largest unit."""
+    """Return a length of time in the largest unit of which there are several, or exactly one."""
     for unit, name in _UNITS:
-        if seconds >= unit:
+        if seconds >= 2 * unit or seconds == unit:
             return counted(int(seconds / unit), name)
     return f"{seconds:.0f} s"
 

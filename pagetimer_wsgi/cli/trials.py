@@ -107,8 +107,7 @@ def writer(parts: Parts) -> Iterator[str]:
 def store(parts: Parts) -> Iterator[str]:
     """Write to the store."""
     yield without_password(parts.settings.store)
-    parts.store.check()
-    yield f"written to; it calls itself {parts.store.identity()}"
+    yield f"written to: {parts.store.check()}, identity {parts.store.identity()}"
 
 
 def quarantine(parts: Parts) -> Iterator[str]:
@@ -117,6 +116,15 @@ def quarantine(parts: Parts) -> Iterator[str]:
     if found:
         raise Wrong(found)
     yield "empty"
+
+
+def kept(parts: Parts) -> Iterator[str]:
+    """Say for how long."""
+    settings = parts.settings
+    page_views = _lasting(settings.keep_page_views)
+    yield f"page views {page_views}, their beats {_lasting(settings.keep_beats)}"
+    if settings.keep_rows is not None:
+        yield f"at most {counted(settings.keep_rows, 'page view')}, the newest"
 
 
 def viewers(parts: Parts) -> Iterator[str]:
@@ -154,6 +162,7 @@ TRIALS: tuple[Callable[[Parts], Iterator[str]], ...] = (
     writer,
     store,
     quarantine,
+    kept,
     viewers,
     processes,
 )
@@ -192,6 +201,10 @@ def _whose_turn(settings: Settings) -> str:
     if settings.writer == "off":
         return "run `pagetimer drain`"
     return "see that the application runs, or run `pagetimer drain`"
+
+
+def _lasting(seconds: int | None) -> str:
+    return "for ever" if seconds is None else f"for {age(seconds)}"
 
 
 def _name(user: int) -> str:

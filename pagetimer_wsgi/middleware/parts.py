@@ -17,6 +17,7 @@ from ..logs import log
 from ..page.tag import Script, client_options
 from ..settings import Settings
 from ..spool.quarantine import Quarantine
+from ..spool.retention import Limits, Retention
 from ..spool.spool import Spool
 from ..spool.writer import Writer, share_writer
 from ..stores.base import open_store, without_password
@@ -86,8 +87,12 @@ class Parts:
         store = open_store(settings.store, fsync=settings.fsync, migrate=settings.migrate)
         spool = Spool(settings.spool, settings.store, settings.spool_limit, settings.fsync)
         quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
+        limits = Limits(settings.keep_beats, settings.keep_page_views, settings.keep_rows)
+        retention = Retention(store, spool.folder, limits)
         switched_on = settings.writer == "auto"
-        return share_writer(spool.folder, lambda: Writer(spool, store, quarantine, switched_on))
+        return share_writer(
+            spool.folder, lambda: Writer(spool, store, quarantine, switched_on, retention)
+        )
 
     def _tag_maker(self) -> TagMaker:
         settings = self.settings

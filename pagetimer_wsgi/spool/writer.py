@@ -15,11 +15,14 @@ from . import threads
 from .drain import drain
 from .folders import only_one
 from .quarantine import Quarantine
+from .retention import Retention
 from .segments import Segment
 from .spool import Spool
 
 _PAUSE = 1.0
 _PAUSE_AWAY = 5.0
+_ROLLING = 0.1
+"""Seconds of a turn that retention may take: the next beats wait no longer for it."""
 _LOCK = "drain.lock"
 _AFTER_BEAT = 300
 """So many lines at most are stored after a beat where no thread does it, in some 30 ms."""
@@ -43,12 +46,18 @@ class Writer:
     """
 
     def __init__(
-        self, spool: Spool, store: Store, quarantine: Quarantine, switched_on: bool = True
+        self,
+        spool: Spool,
+        store: Store,
+        quarantine: Quarantine,
+        switched_on: bool = True,
+        retention: Retention | None = None,
     ) -> None:
         self.spool = spool
         self.store = store
         self.quarantine = quarantine
         self.switched_on = switched_on
+        self.retention = retention
         self.users = 0
         self._threads: dict[int, _Thread] = {}
         self._after_beat = 0.0
@@ -71,6 +80,14 @@ class Writer:
         :raises OSError: if the spool or the quarantine cannot be used
         """
         self._drain(self.store)
+
+    def turn_and_roll(self) -> None:
+        """Do the same, and then let go of some that was kept long enough."""
+        self.turn()
+        if self.retention is not None:
+            with self.alone() as alone:
+                if alone:
+                    self.retention.turn(_ROLLING)
 
     def tidy(self) -> None:
         """Do what is left to do where others drain.
@@ -249,7 +266,7 @@ class _Thread:
     def _run(self) -> None:
         writer = self._writer
         pause = _PAUSE
-        turn = writer.turn if writer.switched_on else writer.tidy
+        turn = writer.turn_and_roll if writer.switched_on else writer.tidy
         try:
             while not self._stop.wait(pause):
                 pause = _PAUSE if writer.turn_safely(turn) else _PAUSE_AWAY

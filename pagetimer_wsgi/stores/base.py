@@ -66,12 +66,15 @@ class Store(ABC):
     def beats(self, query: Query) -> Iterator[KeptBeat]:
         """Yield the beats of the page views that the query means, by view id and seq."""
 
-    @abstractmethod
     def count(self, query: Query, of: Kept = "page_views") -> int:
         """Return how many page views the query means, or how many beats they have.
 
         :raises StoreAway: if it cannot be asked now
         """
+        found: Iterator[object] = (
+            self.page_views(query) if of == "page_views" else self.beats(query)
+        )
+        return sum(1 for _ in found)
 
     @abstractmethod
     def purge_by_steps(self, query: Query, of: Kept = "page_views") -> Iterator[int]:
@@ -107,8 +110,8 @@ class Store(ABC):
         return total(self.page_views(query), by, query.time_zone)
 
     @abstractmethod
-    def check(self) -> None:
-        """Try for real whether the store can be reached and written to.
+    def check(self) -> str:
+        """Try for real whether the store can be reached and written to; say what it is.
 
         :raises StoreAway: with what is wrong
         """

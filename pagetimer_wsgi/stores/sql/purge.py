@@ -57,7 +57,8 @@ class Purging:
             meant, bound = self._meant(query)
         except Unfit:  # no page view has such a text
             return 0
-        ids = meant.with_only_columns(page_view.c.view_id).limit(query.limit).subquery()
+        meant = meant.limit(query.limit) if query.limit is not None else meant.order_by(None)
+        ids = meant.with_only_columns(page_view.c.view_id).subquery()
         table = ids if of == "page_views" else ids.join(beat, beat.c.view_id == ids.c.view_id)
         statement = select(func.count()).select_from(table)
         with self._database.reading() as connection:

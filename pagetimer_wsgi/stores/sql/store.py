@@ -11,6 +11,7 @@ from ..base import Kept, Store
 from ..query import Query
 from .ask import Asking
 from .database import Database
+from .migrations import HEAD
 from .purge import Purging
 from .schema import meta
 from .upkeep import Upkeep
@@ -103,10 +104,13 @@ class SqlStore(Store):
         """Remove shared values that nothing has any more, and give disk space back."""
         return self._upkeep.go_on(seconds)
 
-    def check(self) -> None:
+    def check(self) -> str:
         """Write to the database for real; see the base class."""
         with self._database.writing() as connection:
             self._writing.touch(connection)
+            dialect = connection.dialect
+        number = ".".join(map(str, dialect.server_version_info or ()))
+        return f"{dialect.name} {number}, tables of version {HEAD}"
 
     def without_waiting(self) -> SqlStore | None:
         """Return this store as one that waits for no lock; see the base class."""
