@@ -32,7 +32,7 @@ ITEMS = (
     "quarantine",
     "kept",
     "viewers",
-    "processes",
+    "figures",
 )
 HOUR = 3_600_000
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -216,7 +216,7 @@ def test_what_lies_in_quarantine_is_wrong_and_is_told_with_how_to_put_it_back(pa
     assert list(said) == ["quarantine"]
     assert "1 line left in" in said["quarantine"]
     assert "pagetimer drain --quarantine" in said["quarantine"]
-    told = items(done)["processes"][1].splitlines()
+    told = items(done)["figures"][1].splitlines()
     assert told[0] == "2 accepted, 1 stored, 1 quarantined, 0 refused"
     assert told[1].startswith("1 error, the last ")
     assert "quarantine: 1 lines put into" in told[1]
@@ -227,7 +227,7 @@ def test_what_the_applications_processes_say_fails_is_wrong(pagetimer, tmp_path)
     spool.append(encode(a_beat(1)))
     spool.health.fails("store", "it is locked")
     spool.health.save(spool.process.folder_path)
-    assert wrong(pagetimer("check")) == {"processes": "store: it is locked"}
+    assert wrong(pagetimer("check")) == {"figures": "store: it is locked"}
     spool.process.close()
 
 

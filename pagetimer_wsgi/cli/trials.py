@@ -140,18 +140,18 @@ def viewers(parts: Parts) -> Iterator[str]:
     )
 
 
-def processes(parts: Parts) -> Iterator[str]:
+def figures(parts: Parts) -> Iterator[str]:
     """Tell what the application's processes say of themselves."""
-    figures = parts.spool.figures()
-    if figures.failing:
-        told = [f"{part}: {reason}" for part, reason in sorted(figures.failing.items())]
+    found = parts.spool.figures()
+    if found.failing:
+        told = [f"{part}: {reason}" for part, reason in sorted(found.failing.items())]
         raise Wrong("\n".join(told))
     names = ("accepted", "stored", "quarantined", "refused")
-    yield ", ".join(f"{getattr(figures, name):,} {name}" for name in names)
-    error = figures.last_error
+    yield ", ".join(f"{getattr(found, name):,} {name}" for name in names)
+    error = found.last_error
     if error is not None:
         ago = age(max(0.0, time.time() - error.at / 1000))
-        yield f"{counted(figures.errors, 'error')}, the last {ago} ago: {error.part}: {error.text}"
+        yield f"{counted(found.errors, 'error')}, the last {ago} ago: {error.part}: {error.text}"
 
 
 TRIALS: tuple[Callable[[Parts], Iterator[str]], ...] = (
@@ -164,7 +164,7 @@ TRIALS: tuple[Callable[[Parts], Iterator[str]], ...] = (
     quarantine,
     kept,
     viewers,
-    processes,
+    figures,
 )
 
 
