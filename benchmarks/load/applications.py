@@ -15,6 +15,9 @@ from typing import Any
 from pagetimer_wsgi import PageTimer
 
 Environ = dict[str, Any]
+PAGE = b"<!doctype html><html><head><title>A page</title></head><body>%s</body></html>" % (
+    b"<p>of the host</p>" * 100
+)
 
 
 def empty(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -25,7 +28,10 @@ def empty(environ: Environ, start_response: Callable[..., Any]) -> Iterable[byte
 
 
 def host(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer as :func:`empty` does; ``/threads`` tells of the process."""
+    """Answer as :func:`empty` does; ``/page`` is a page; ``/threads`` tells of the process."""
+    if environ["PATH_INFO"] == "/page":
+        start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(PAGE)))])
+        return [PAGE]
     if environ["PATH_INFO"] != "/threads":
         return empty(environ, start_response)
     names = {thread.native_id: thread.name for thread in threading.enumerate()}

@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 WORKERS = 2
 MODES = {"sync": ("-k", "sync"), "gthread": ("-k", "gthread", "--threads", "8")}
 CONNECTIONS = 16
+_CONNECTIONS_AT_A_RATE = 64
 WRITER = "pagetimer writer"
 _SECONDS_TO_START = 30.0
 
@@ -72,14 +73,19 @@ class Server:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return bytes(answer.read())
 
-    def send(self, path: str, bodies: Path, seconds: int, number: int) -> Sent:
-        """Send bodies for so long, as many as it answers.
+    def send(
+        self, path: str, bodies: Path, seconds: int, number: int, rate: float | None = None
+    ) -> Sent:
+        """Send bodies for so long.
 
-        :param number: of the first beat; a thousand further ones are as good as taken
+        :param number: of the first beats; a thousand further ones are as good as taken
+        :param rate: so many a second; as many as it answers if there is none
         """
+        connections = CONNECTIONS if rate is None else _CONNECTIONS_AT_A_RATE
         url = f"http://127.0.0.1:{self.port}{path}"
-        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
+        command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
         command += ["-s", str(HERE / "wrk.lua"), url, "--", str(bodies), str(number)]
+        command += [] if rate is None else [str(rate)]
         said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
         found = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+)$", said.stdout, re.M)
         if found is None:

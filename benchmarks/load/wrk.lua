@@ -1,11 +1,15 @@
--- Sends the beats of a file, each with a number of its own. Called with: FILE FIRST-NUMBER.
+-- Sends the beats of a file, each with a number of its own: as fast as they are answered, or so
+-- many a second. Called with: FILE FIRST-NUMBER [RATE].
 
-local threads = 0
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds, nanoseconds; } moment; int clock_gettime(int, moment *);")
+local THREADS = 2
+
+local places = 0
 
 function setup(thread)
-  thread:set("place", threads)
-  threads = threads + 1
-  thread:set("all", threads)
+  thread:set("place", places)
+  places = places + 1
 end
 
 local HEAD = table.concat({
@@ -34,16 +38,29 @@ local at, number = 0, 0
 function init(args)
   local host = wrk.host .. ":" .. wrk.port
   local reader = 0
+  number = 1000000 + tonumber(args[2])   -- all numbers are of one length
   for line in io.lines(args[1]) do
-    if reader % 2 == place % 2 then
+    if reader % THREADS == place then
       local front, back = line:match("^([^\t]*)\t(.*)$")
-      local length = #front + 7 + #back
+      local length = #front + #tostring(number) + #back
       before[#before + 1] = HEAD:format(wrk.path, host, host, length, host, reader, front)
       after[#after + 1] = back
     end
     reader = reader + 1
   end
-  number = 1000000 + tonumber(args[2])
+  if args[3] then keep_to(tonumber(args[3]) / THREADS) end
+end
+
+-- A delay is whole milliseconds: what one rounds away the next makes good.
+function keep_to(rate)
+  local clock = ffi.new("moment")
+  local planned
+  function delay()
+    ffi.C.clock_gettime(1, clock)
+    local now = tonumber(clock.seconds) * 1000 + tonumber(clock.nanoseconds) / 1e6
+    planned = (planned or now) + 1000 / rate
+    return math.max(0, math.floor(planned - now))
+  end
 end
 
 function request()
