@@ -1,7 +1,6 @@
 """What gunicorn serves of the sides that need no more than this Python.
 
-``PAGETIMER_…`` in the environment configures ours. The host is the same application everywhere:
-its only page says which threads the answering process has.
+``PAGETIMER_…`` in the environment configures ours.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from typing import Any
 from pagetimer_wsgi import PageTimer
 
 Environ = dict[str, Any]
-PAGE = b"<!doctype html><html><head><title>A page</title></head><body>%s</body></html>" % (
-    b"<p>of the host</p>" * 100
-)
 
 
 def empty(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -28,16 +24,30 @@ def empty(environ: Environ, start_response: Callable[..., Any]) -> Iterable[byte
 
 
 def host(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer as :func:`empty` does; ``/page`` is a page; ``/threads`` tells of the process."""
-    if environ["PATH_INFO"] == "/page":
-        start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(PAGE)))])
-        return [PAGE]
-    if environ["PATH_INFO"] != "/threads":
+    """Answer as :func:`empty` does, but for three paths."""
+    body = _PAGES.get(environ["PATH_INFO"], lambda: b"")()
+    if not body:
         return empty(environ, start_response)
-    names = {thread.native_id: thread.name for thread in threading.enumerate()}
-    body = json.dumps({"process": os.getpid(), "threads": names}).encode()
-    start_response("200 OK", [("Content-Length", str(len(body)))])
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def _page() -> bytes:
+    return b"<!doctype html><html><head></head><body>%s</body></html>" % (b"<p>the host's</p>" * 99)
+
+
+def _compute() -> bytes:
+    """Keep the interpreter busy for some ten milliseconds."""
+    return b"%d" % sum(number * number % 7 for number in range(100_000))
+
+
+def _threads() -> bytes:
+    """Tell which threads the answering process has."""
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    return json.dumps({"process": os.getpid(), "threads": names}).encode()
+
+
+_PAGES = {"/page": _page, "/compute": _compute, "/threads": _threads}
 
 
 def ours() -> PageTimer:

@@ -50,7 +50,6 @@ class Course:
     server: Server
     rounds: list[Round] = field(default_factory=list)
     warm_up: int = 0
-    account: str = ""
 
     def median(self, name: str) -> float:
         """Return the median of what its rounds showed."""
@@ -82,15 +81,31 @@ class Course:
             refused=sent.refused,
         )
 
+    def cells(self, base: float) -> list[str]:
+        """Return the row's cells.
+
+        :param base: what the empty application takes a second
+        """
+        rates = [each.rate for each in self.rounds]
+        ours = self.side.is_ours
+        return [
+            self.side.name,
+            *(f"{rate:.0f}" for rate in (self.median("rate"), min(rates), max(rates))),
+            f"{self.median('rate') / base:.3f}",
+            f"{self.median('rate_without_writer') / base:.3f}" if ours else "-",
+            f"{self.median('cpu'):.0f}",
+            f"{self.median('writer_wholly'):.0f}" if ours else "-",
+        ]
+
     def accounts(self) -> str:
-        """Return what became of the beats; an empty text where nothing is kept."""
-        if self.side.count is None:
-            return ""
-        taken, kept = self.taken(), self.side.count()
-        if not self.side.is_ours:
-            return f"{taken} taken, {kept} stored"
-        accepted = figures(self.server)["accepted"]
-        return f"{taken} taken, {accepted} accepted, {kept} stored"
+        """Return what became of the beats."""
+        refused = sum(each.refused for each in self.rounds)
+        parts = [f"{self.taken()} taken", f"{refused} not taken"]
+        if self.side.is_ours:
+            parts.append(f"{figures(self.server)['accepted']} accepted")
+        if self.side.count is not None:
+            parts.append(f"{self.side.count()} in the store")
+        return f"{self.side.name}: {', '.join(parts)}"
 
 
 def compare(courses: Sequence[Course], bodies: Path, rounds: int, seconds: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .bodies import SECRET
 from .older.environment import Environment
-from .workers import Server, serving
+from .workers import WORKERS, Server, serving
 
 OURS = "/_pagetimer/beat"
 EMPTY = "empty WSGI application"
@@ -39,9 +39,11 @@ class Side:
     is_ours: bool = False
 
     @contextlib.contextmanager
-    def serve(self, mode: str, folder: Path) -> Iterator[Server]:
+    def serve(self, mode: str, folder: Path, workers: int = WORKERS) -> Iterator[Server]:
         """Serve it by gunicorn in one of its modes, until the block ends."""
-        with serving(self.python, self.target, mode, folder, self.environment) as server:
+        with serving(
+            self.python, self.target, mode, folder, self.environment, workers
+        ) as server:
             yield server
 
 

@@ -96,7 +96,12 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    python: str, target: str, mode: str, folder: Path, environment: Mapping[str, str]
+    python: str,
+    target: str,
+    mode: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    workers: int = WORKERS,
 ) -> Iterator[Server]:
     """Serve an application until the block ends.
 
@@ -109,7 +114,7 @@ def serving(
     }
     folder.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        command = [python, "-m", "gunicorn", "--workers", str(WORKERS), *MODES[mode]]
+        command = [python, "-m", "gunicorn", "--workers", str(workers), *MODES[mode]]
         command += [f"--bind=fd://{listener.fileno()}", "--log-level=warning", "--timeout=120"]
         command += ["--no-control-socket", target]
         with open(folder / "log", "ab") as log:
