@@ -321,9 +321,11 @@ def test_a_store_that_goes_away_after_the_write_leaves_no_lock_behind(room, monk
         return identity()
 
     monkeypatch.setattr(room.store, "identity", once)
+    room.store.close()
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StoreAway):
         room.drain()
+    room.store.close()
     assert len(os.listdir("/proc/self/fd")) == before
     room.drain()
     assert room.spool.segments() == []

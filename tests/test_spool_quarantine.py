@@ -175,18 +175,27 @@ from pagetimer_wsgi.stores.sql import SqlStore
 mended._BATCH = 1
 where, file, url = sys.argv[1:]
 left = int(where)
-def killed(event, arguments):
+def step():
     global left
-    if event == "sqlite3.connect" or (event == "os.rename" and file in map(str, arguments[:2])):
-        left -= 1
-        if left < 0:
-            os._exit(9)
-sys.addaudithook(killed)
+    left -= 1
+    if left < 0:
+        os._exit(9)
+def seen(event, arguments):
+    if event == "os.rename" and file in map(str, arguments[:2]):
+        step()
+sys.addaudithook(seen)
+write = SqlStore.write
+def slowly(*arguments):
+    step()
+    refused = write(*arguments)
+    step()
+    return refused
+SqlStore.write = slowly
 mended.put_back(Quarantine(Path(file)), SqlStore.open(url))
 """
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3])
+@pytest.mark.parametrize("after", [0, 1, 4, 7, 8])
 def test_killed_at_any_moment_it_loses_nothing_and_the_next_doubles_nothing(
     quarantine, store, after
 ):
