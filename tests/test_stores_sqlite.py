@@ -241,3 +241,57 @@ def test_no_transaction_is_open_while_the_caller_works(place, file, store):
     store.write([a_beat(3_000)])
     assert place.sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0
     assert len(list(views)) == 1_500
+
+
+FORK = """
+import os, sys, threading
+from pagetimer_wsgi import Beat
+from pagetimer_wsgi.errors import StoreAway
+from pagetimer_wsgi.stores.query import Query
+from pagetimer_wsgi.stores.sql import SqlStore
+
+store = SqlStore.open(f"sqlite:///{sys.argv[1]}")
+other = SqlStore.open(f"sqlite:///{sys.argv[1]}.other")
+store.check()
+begun, go_on = threading.Event(), threading.Event()
+
+def write():
+    with store._database.writing():
+        begun.set()
+        go_on.wait()
+
+def in_a_child(act):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+def away():
+    for ask in (store.check, store.identity, lambda: list(store.page_views(Query()))):
+        try:
+            ask()
+        except StoreAway as error:
+            assert "left to this host's other processes" in str(error), error
+        else:
+            raise AssertionError("a child uses what its parent had open")
+    other.check()
+
+thread = threading.Thread(target=write)
+thread.start()
+begun.wait()
+in_a_child(away)
+go_on.set()
+thread.join()
+in_a_child(store.check)
+store.check()
+"""
+
+
+def test_a_child_that_was_forked_while_the_file_was_open_leaves_it_to_others(file):
+    command = [sys.executable, "-W", "ignore", "-c", FORK, str(file)]
+    subprocess.run(command, timeout=60, check=True)

@@ -17,6 +17,7 @@ from ....errors import StoreAway
 from ....files import make_database_file, make_folder
 from ..database import BUSY_SECONDS, BY_HAND, Database
 from .bulk import SqliteBulk
+from .opened import FORKED, connect
 
 _SPARE_PAGES = 256
 """Unused pages, a MiB, that the file keeps: what comes next finds room in them."""
@@ -25,6 +26,7 @@ _PAGES_AT_ONCE = 256
 
 # What SQLite says, what that means, what to do about it. The first that is found counts.
 _MEANINGS = (
+    (FORKED, "is left to this host's other processes, for this one was forked while it was in use"),
     ("locked", "is locked by another program; find out which one keeps it open"),
     ("readonly", "cannot be written by this user; give it leave to write the file and its folder"),
     ("is full", "cannot grow, the disk is full; make room"),
@@ -35,9 +37,6 @@ _MEANINGS = (
     ("no such table", "lacks tables that its version should have; put back a backup"),
     ("no such column", "lacks columns that its version should have; put back a backup"),
 )
-
-_STATEMENTS = 32
-"""That are kept ready; fewer than the driver's 128, since those that put rows take a megabyte."""
 
 
 def file_of(url: str) -> Path:
@@ -152,14 +151,7 @@ class SqliteDatabase(Database):
         return self._opened("rwc", "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL")
 
     def _opened(self, mode: str, *first: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._patience,
-            isolation_level=None,  # SQLAlchemy begins; the driver never does by itself
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
+        connection = connect(self.path, mode, self._patience)
         try:
             for pragma in (*first, f"PRAGMA synchronous={'FULL' if self._fsync else 'NORMAL'}"):
                 _insist(connection, pragma, self._patience)
