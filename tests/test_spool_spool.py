@@ -435,3 +435,43 @@ assert len(spool.segments()) == 2
 
 def test_a_forked_child_closes_what_it_inherited_of_its_parents(tmp_path):
     subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], timeout=10, check=True)
+
+
+CROWDED = """
+import os, resource, sys
+from pathlib import Path
+from pagetimer_wsgi.errors import SpoolAway
+from pagetimer_wsgi.spool import process
+from pagetimer_wsgi.spool.spool import Spool
+process.SEGMENT_BYTES = 8
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+def take_all():
+    while True:
+        try:
+            theirs.append(os.dup(0))
+        except OSError:
+            return
+
+theirs = []
+spool = Spool(Path(sys.argv[1]), "sqlite:///pagetimer.db", 2**30)
+for left in range(4):
+    take_all()
+    for _ in range(left):
+        os.close(theirs.pop())
+    try:
+        spool.append(b"one\\n")
+    except SpoolAway as error:
+        assert left < 3 and "Too many open files" in str(error), error
+    else:
+        assert left > 1
+        break
+take_all()
+for line in (b"two\\n", b"three\\n"):  # into the segment that is open, and into a new one
+    spool.append(line)
+"""
+
+
+def test_where_the_host_has_all_descriptors_beats_are_refused_until_some_are_free(tmp_path):
+    subprocess.run([sys.executable, "-c", CROWDED, str(tmp_path)], timeout=20, check=True)
+    assert on_disk(Spool(tmp_path, URL, 2**30)) == b"one\ntwo\nthree\n"

@@ -26,7 +26,7 @@ class _Noted(sqlite3.Connection):
     def close(self) -> None:
         """Close the connection, and note that it is closed."""
         super().close()
-        _open.discard(self.note)  # type: ignore[arg-type]
+        _open.discard(self.note)
 
 
 def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
