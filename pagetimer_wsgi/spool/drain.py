@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import BadLine
 from ..events import Beat
-from ..lines import NewerLine, decode, encode
+from ..lines import NewerLine, decode
 from ..stores.base import Store
 from . import folders
 from .health import Health, inherit
@@ -23,6 +23,8 @@ BATCH = 2000
 @dataclass
 class _Batch:
     beats: list[Beat] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    """Theirs, word for word."""
     bad: list[tuple[bytes, str]] = field(default_factory=list)
     ends: dict[Segment, int] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ def _batches(
             for line, end in segment.lines(segment.stored(identity)):
                 try:
                     batch.beats.append(decode(line))
+                    batch.lines.append(line)
                 except BadLine as error:
                     batch.bad.append((line, error.reason))
                 batch.ends[segment] = end
@@ -85,8 +88,8 @@ def _batches(
 
 
 def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine: Quarantine) -> int:
-    refused = [beat for beat in store.write(batch.beats) if isinstance(beat, Beat)]
-    bad = batch.bad + [(encode(beat), "the store refuses it") for beat in refused]
+    refused = _refused(batch, store)
+    bad = batch.bad + [(line, "the store refuses it") for line in refused]
     if bad:
         quarantine.put(bad)
         spool.health.count("quarantined", len(bad))
@@ -98,6 +101,15 @@ def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine:
     stored = len(batch.beats) - len(refused)
     spool.health.count("stored", stored)
     return stored
+
+
+def _refused(batch: _Batch, store: Store) -> list[bytes]:
+    """Write the beats, and return the lines of those that the store refuses."""
+    refused = set(store.write(batch.beats))
+    if not refused:
+        return []
+    lines = zip(batch.beats, batch.lines, strict=True)
+    return [line for beat, line in lines if beat in refused]
 
 
 def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
