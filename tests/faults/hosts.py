@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from browser import require
 from servers import stop
 from wsgi_servers import free_port
@@ -81,14 +80,12 @@ def _old_uwsgi() -> Sequence[str]:
 
 
 def _apache(*arguments: str) -> Callable[[int], Sequence[str]]:
-    """PAGETIMER_TESTS_MOD_WSGI: where all packages are for its Python, if it is another one."""
-
     def command(port: int) -> Sequence[str]:
         require(_APACHE.exists() and _MOD_WSGI.exists(), "Apache and mod_wsgi are not installed")
-        packages = os.environ.get("PAGETIMER_TESTS_MOD_WSGI", sysconfig.get_path("purelib"))
+        packages = os.environ.get("PAGETIMER_TESTS_MOD_WSGI")
         own, theirs = "{}.{}".format(*sys.version_info), _MOD_WSGI.resolve().name.partition("-")[2]
-        if own != theirs and "PAGETIMER_TESTS_MOD_WSGI" not in os.environ:
-            pytest.skip(f"mod_wsgi here is made for Python {theirs}, not for {own}")
+        require(packages or own == theirs, f"mod_wsgi is for Python {theirs}, and this is {own}")
+        packages = packages or sysconfig.get_path("purelib")
         where = f'FOLDER="$PWD" PORT={port} PACKAGES="{packages}"'
         start = f"exec env {where} {_APACHE} -f {_APACHE_CONF} -D FOREGROUND {' '.join(arguments)}"
         return ["setsid", "sh", "-c", start]  # it ends its whole process group
