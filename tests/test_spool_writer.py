@@ -1,5 +1,6 @@
 """``Writer``: the spool is drained by a thread, and flush says when."""
 
+import ctypes
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import threading
 import time
 from contextlib import closing
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -352,6 +354,33 @@ def test_a_system_that_gives_no_thread_breaks_no_response(writer, monkeypatch):
     assert "can't start new thread" in writer.spool.figures().failing["writer"]
     writer.close()
     assert paths(writer) == []
+
+
+def test_a_thread_that_the_system_did_not_give_is_asked_for_again(writer, quick, monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE_WITHOUT", 0)
+    with monkeypatch.context() as crowded:
+        crowded.setattr(module.threads, "start", Mock(side_effect=RuntimeError("no thread left")))
+        writer.start()
+    append(writer, 1)
+    writer.start()
+    soon(lambda: paths(writer) == ["/1"] and not writer.spool.figures().failing)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_the_host_has_ended_is_started_anew(writer, quick):
+    writer.start()
+    thread = writers()[0]
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    raise_in(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    thread.join(10)
+    append(writer, 1)
+    writer.start()
+    soon(lambda: paths(writer) == ["/1"])
+    assert len(writers()) == 1
+
+
+def writers():
+    return [thread for thread in threading.enumerate() if thread.name == "pagetimer writer"]
 
 
 END = """

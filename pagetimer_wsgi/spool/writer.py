@@ -21,6 +21,8 @@ from .spool import Spool
 
 _PAUSE = 1.0
 _PAUSE_AWAY = 5.0
+_PAUSE_WITHOUT = 60.0
+"""Seconds between two tries to start the thread, where the system gives none."""
 _ROLLING = 0.1
 """Seconds of a turn that retention may take: the next beats wait no longer for it."""
 _LOCK = "drain.lock"
@@ -65,8 +67,13 @@ class Writer:
     def start(self) -> None:
         """See to it that this process has its thread, where threads run."""
         pid = os.getpid()
-        if pid not in self._threads and threads.run_here():
-            self._threads.setdefault(pid, _Thread(self)).start_once()
+        thread = self._threads.get(pid)
+        if thread is None:
+            if not threads.run_here():
+                return
+            thread = self._threads.setdefault(pid, _Thread(self))
+        if not thread.runs:
+            thread.start_once()
 
     def after_beat(self) -> Callable[[], None] | None:
         """Return what is to be done after a beat's response: nothing, where threads run."""
@@ -143,6 +150,8 @@ class Writer:
                     return
             except (StoreAway, SpoolAway, OSError) as error:
                 why = str(error)
+            except Exception as error:
+                why = repr(error)
             if time.monotonic() >= end:
                 raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
             threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
@@ -240,20 +249,23 @@ class _Thread:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self.runs = False
         self._once = threads.lock()
-        self._started = False
+        self._not_before = float("-inf")
         self._stop = threads.Signal()
         self._ended = threads.Signal()
         self._last = 0.0
 
     def start_once(self) -> None:
+        """Start it, unless it runs, or was tried in vain less than a minute ago."""
         with self._once:
-            if self._started:
+            if self.runs or time.monotonic() < self._not_before:
                 return
-            self._started = True
+            self.runs, self._ended = True, threads.Signal()
             try:
                 threads.start(self._run, "pagetimer writer")
             except RuntimeError as error:  # the system is out of threads, or of memory
+                self.runs, self._not_before = False, time.monotonic() + _PAUSE_WITHOUT
                 self._ended.give()
                 message = f"{error}. What is accepted waits for a process that has one."
                 self._writer.spool.health.fails("writer", message)
@@ -273,5 +285,6 @@ class _Thread:
             if writer.switched_on:
                 with contextlib.suppress(TimeoutError):
                     writer.flush_here(self._last)
-        finally:
+        finally:  # a host may end threads that it does not know: a later request starts another
+            self.runs = False
             self._ended.give()
