@@ -132,3 +132,12 @@ def test_a_spool_that_is_gone_or_a_file_has_no_folders(tmp_path):
     (tmp_path / "file").touch()
     assert folders.process_folders(tmp_path / "gone") == []
     assert folders.process_folders(tmp_path / "file") == []
+
+
+def test_a_link_is_no_folder_of_the_spool(tmp_path):
+    spool, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
+    spool.mkdir()
+    elsewhere.mkdir()
+    (spool / "dead").symlink_to(elsewhere)
+    assert folders.process_folders(spool) == list(folders.adopt(spool)) == []
+    assert list(elsewhere.iterdir()) == []

@@ -1,5 +1,7 @@
 """Segments: their lines, and the mark that says how much of one is stored, and where."""
 
+import os
+
 import pytest
 
 from pagetimer_wsgi.spool.segments import Segment, segments_in
@@ -73,3 +75,11 @@ def test_a_folder_that_is_gone_or_a_file_has_no_segments(tmp_path):
     (tmp_path / "file").touch()
     assert segments_in(tmp_path / "gone") == []
     assert segments_in(tmp_path / "file") == []
+
+
+def test_links_pipes_and_folders_are_no_segments(tmp_path):
+    (tmp_path / "1.jsonl").write_bytes(b"line\n")
+    (tmp_path / "2.jsonl").symlink_to(tmp_path / "1.jsonl")
+    os.mkfifo(tmp_path / "3.jsonl")
+    (tmp_path / "4.jsonl").mkdir()
+    assert segments_in(tmp_path) == [Segment(tmp_path / "1.jsonl")]

@@ -117,11 +117,12 @@ def adopt(spool: Path, left: Collection[Path] = ()) -> Iterator[ProcessFolder]:
 
 
 def process_folders(spool: Path) -> list[Path]:
-    """Return the folders of all processes, dead and alive."""
+    """Return the folders of all processes, dead and alive; a link may lead root astray."""
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(spool) if entry.is_dir())
+        entries = [entry for entry in os.scandir(spool) if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    return sorted(Path(entry.path) for entry in entries)
 
 
 @contextlib.contextmanager

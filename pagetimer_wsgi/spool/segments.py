@@ -88,9 +88,16 @@ class Segment:
 
 
 def segments_in(folder: Path) -> list[Segment]:
-    """Return a folder's segments, oldest first; none if it is gone or another user's."""
+    """Return a folder's segments, oldest first; none if it is gone or another user's.
+
+    What is no file of its own is none: a link may lead root astray, a pipe keeps it waiting.
+    """
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        names = sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)
+        )
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     return [Segment(folder / name) for name in names]
