@@ -186,6 +186,13 @@ def test_what_waits_is_told_and_is_wrong_only_if_nobody_stores_it(pagetimer, tmp
     assert "nothing waits" in items(pagetimer("check"))["spool"][1]
 
 
+def test_a_spool_that_would_take_no_beat_now_is_wrong(pagetimer, tmp_path):
+    accept(tmp_path, encode(a_beat(1)))
+    said = wrong(pagetimer("check", "-o", "spool_limit=100 B"))
+    assert list(said) == ["spool"]
+    assert "spool_limit" in said["spool"]
+
+
 def test_a_writer_that_is_off_says_what_to_run(pagetimer):
     assert "pagetimer drain" in items(pagetimer("check", "-o", "writer=off"))["writer"][1]
 
