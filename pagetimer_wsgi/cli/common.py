@@ -10,6 +10,7 @@ from ..errors import PageTimerError
 from ..ini import read_ini
 from ..settings import Settings, read
 from ..stores.base import Store, open_store
+from ..who.keys import KeyRing
 
 Commands = Any  # argparse gives its type no public name
 
@@ -70,4 +71,7 @@ def settings_of(chosen: argparse.Namespace) -> Settings:
 
 def store_of(settings: Settings, migrate: bool = False) -> Store:
     """Return the store that the settings name."""
-    return open_store(settings.store, fsync=settings.fsync, migrate=migrate)
+    ring = KeyRing(settings.secret, settings.secret_file, settings.data / "secret")
+    return open_store(
+        settings.store, lambda: ring.get().purging, fsync=settings.fsync, migrate=migrate
+    )

@@ -108,6 +108,12 @@ def store(parts: Parts) -> Iterator[str]:
     """Write to the store."""
     yield without_password(parts.settings.store)
     yield f"written to: {parts.store.check()}, identity {parts.store.identity()}"
+    strange = parts.store.strange_purges()
+    if strange:
+        raise Wrong(
+            f"{counted(strange, 'purge')} by user made with another secret, so that what still "
+            "lies in a spool here would come back; every host of this store needs the same secret"
+        )
 
 
 def quarantine(parts: Parts) -> Iterator[str]:

@@ -35,9 +35,9 @@ class Parts:
         self.application = application
         self.settings = settings
         self.script = Script()
+        self.key_ring = KeyRing(settings.secret, settings.secret_file, settings.data / "secret")
         self.writer = self._writer()
         self.spool, self.store = self.writer.spool, self.writer.store
-        self.key_ring = KeyRing(settings.secret, settings.secret_file, settings.data / "secret")
         self.tags = self._tag_maker()
         self.senders = self._senders()
         self.reserved = self._reserved()
@@ -84,7 +84,12 @@ class Parts:
 
     def _writer(self) -> Writer:
         settings = self.settings
-        store = open_store(settings.store, fsync=settings.fsync, migrate=settings.migrate)
+        store = open_store(
+            settings.store,
+            lambda: self.key_ring.get().purging,
+            fsync=settings.fsync,
+            migrate=settings.migrate,
+        )
         spool = Spool(settings.spool, settings.store, settings.spool_limit, settings.fsync)
         quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
         limits = Limits(settings.keep_beats, settings.keep_page_views, settings.keep_rows)

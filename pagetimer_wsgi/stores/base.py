@@ -10,10 +10,12 @@ from typing import Literal
 
 from ..errors import SettingsError
 from ..events import Beat, KeptBeat, PageView
+from .purges import Key
 from .query import Query
 from .totals import Totals, total
 
 Kept = Literal["page_views", "beats"]
+REMEMBERED_SECONDS = 30 * 86_400
 
 ENTRY_POINTS = "pagetimer_wsgi.stores"
 
@@ -28,9 +30,12 @@ class Store(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
+    def open(
+        cls, url: str, *, key: Key | None = None, fsync: bool = False, migrate: bool = True
+    ) -> Store:
         """Return the store at ``url``.
 
+        :param key: gives what users are hashed with where a purge is remembered
         :param fsync: whether what is written must survive a power loss
         :param migrate: whether the store makes its tables, and brings them up to date, itself
         :raises ValueError: if the URL's text is wrong or its driver is not installed
@@ -77,23 +82,47 @@ class Store(ABC):
         return sum(1 for _ in found)
 
     @abstractmethod
-    def purge_by_steps(self, query: Query, of: Kept = "page_views") -> Iterator[int]:
+    def purge_by_steps(
+        self, query: Query, of: Kept = "page_views", remembered: int | None = None
+    ) -> Iterator[int]:
         """Remove what the query means, the oldest first, and yield how many went at each step.
 
         A step is one short transaction. Who asks for no more of them stops there. Where a page
         view goes, its beats go too; where only its beats go, its totals stay.
 
+        :param remembered: seconds, after a page view was last seen, for which its id is
+            remembered; ``None``: nothing is, and what is written again is there again
         :raises StoreAway: if the store cannot be written now; what went is gone
         """
 
-    def purge(self, query: Query, of: Kept = "page_views", dry: bool = False) -> int:
+    def purge(
+        self,
+        query: Query,
+        of: Kept = "page_views",
+        dry: bool = False,
+        remembered: int = REMEMBERED_SECONDS,
+    ) -> int:
         """Remove what the query means, and return how many page views or beats that were.
+
+        Page views stay away: what was received before, and comes to be written only afterwards
+        from wherever it lay, is dropped. The store remembers user (as a hash), session, path,
+        site and times of the query, and the page views' ids.
 
         :param of: whether page views go, beats and all, or only their beats
         :param dry: only count them
+        :param remembered: seconds, after a page view was last seen, for which its id is
         :raises StoreAway: if the store cannot be asked or written now; what went is gone
         """
-        return self.count(query, of) if dry else sum(self.purge_by_steps(query, of))
+        if dry:
+            return self.count(query, of)
+        return sum(self.purge_by_steps(query, of, remembered if of == "page_views" else None))
+
+    def strange_purges(self) -> int:
+        """Return how many purges by user were made with another key, so that they do not hold here.
+
+        :raises StoreAway: if it cannot be asked now
+        """
+        return 0
 
     def upkeep(self, seconds: float) -> bool:
         """Tidy up after what was removed, for no longer than this; tell whether all is done.
@@ -127,9 +156,13 @@ class Store(ABC):
         """Let go of connections and files."""
 
 
-def open_store(url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
+def open_store(
+    url: str, key: Key | None = None, *, fsync: bool = False, migrate: bool = True
+) -> Store:
     """Return the store at ``url``, chosen by its scheme.
 
+    :param key: gives what users are hashed with where a purge is remembered, the same on all
+        hosts of the store; it is asked when it is needed. Without it none is purged by user
     :param fsync: whether what is written must survive a power loss
     :param migrate: whether the store makes its tables, and brings them up to date, itself
     :raises SettingsError: if nobody offers the scheme, its driver is not installed, or the
@@ -141,7 +174,7 @@ def open_store(url: str, *, fsync: bool = False, migrate: bool = True) -> Store:
         names = ", ".join(f"{name}://" for name in sorted(offered)) or "none at all"
         raise SettingsError("store", f"no store is offered for {scheme}://; there is {names}", url)
     try:
-        store: Store = offered[scheme].load().open(url, fsync=fsync, migrate=migrate)
+        store: Store = offered[scheme].load().open(url, key=key, fsync=fsync, migrate=migrate)
     except (ImportError, ValueError) as error:
         raise SettingsError("store", str(error), url) from error
     return store

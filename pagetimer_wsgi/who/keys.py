@@ -21,12 +21,15 @@ class NoSecret(PageTimerError):
 class Keys:
     """Keys for each purpose, derived from a list of secrets.
 
+    ``purging`` is what a store hashes users with where it remembers a purge.
+
     :param secrets: the first signs, all verify; the last one hashes, so that a new one put in
         front of the list changes no session's hash
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self.signing = [_derive(secret, b"token") for secret in secrets]
+        self.purging = _derive(secrets[-1], b"purge")
         self._hashing = _derive(secrets[-1], b"session")
         self._visitors = _derive(secrets[-1], b"visitor")
         self._validators = _derive(secrets[-1], b"validator")

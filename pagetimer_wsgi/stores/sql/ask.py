@@ -20,6 +20,7 @@ from .rows import (
     beat_of,
     check,
     identifier,
+    is_identifier,
     page_view_of,
 )
 from .schema import agent, beat, page, page_view, person, session
@@ -91,7 +92,7 @@ class Asking:
             statement = statement.where(condition)
         if not query.view_ids:
             return statement, {}
-        known = [(view_id,) for view_id in query.view_ids if _is_identifier(view_id)]
+        known = [(view_id,) for view_id in query.view_ids if is_identifier(view_id)]
         statement = statement.where(page_view.c.view_id.in_(self._these))
         return statement, self._given.bound(known)
 
@@ -147,11 +148,3 @@ def _in(
 
 def _number(value: int) -> int:
     return max(-(2**63), min(value, 2**63 - 1))
-
-
-def _is_identifier(digits: str) -> bool:
-    try:
-        identifier(digits)
-    except Unfit:
-        return False
-    return True

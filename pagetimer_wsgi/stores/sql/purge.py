@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from ..query import Query
 from .ask import Asking
 from .bulk import Parameters, Rows
 from .database import Database
+from .memory import Memory
 from .rows import VIEW_ID, Unfit, identifier
 from .schema import beat, page_view
 
@@ -43,8 +45,9 @@ removed: left to itself, PostgreSQL would look through all beats for them."""
 class Purging:
     """How page views and beats leave one database."""
 
-    def __init__(self, database: Database, asking: Asking) -> None:
+    def __init__(self, database: Database, asking: Asking, memory: Memory) -> None:
         self._database = database
+        self._memory = memory
         self._asking = asking
         self._given = database.bulk.given(page_view.c.view_id)
         these = select(*self._given.values).select_from(self._given.source)
@@ -64,19 +67,29 @@ class Purging:
         with self._database.reading() as connection:
             return 0 if connection is None else int(connection.scalar(statement, bound) or 0)
 
-    def steps(self, query: Query, of: Kept) -> Iterator[int]:
-        """Remove what the query means; yield how many page views, or beats, went at each step."""
+    def steps(self, query: Query, of: Kept, remembered: int | None) -> Iterator[int]:
+        """Remove what the query means; yield how many page views, or beats, went at each step.
+
+        :param remembered: seconds for which ids are
+        """
         try:
             meant, bound = self._meant(query)
         except Unfit:
             return
         if not self._has_tables():  # and gets none for the sake of this
             return
+        now = time.time_ns() // 1_000_000
+        if remembered is not None:
+            with self._database.writing() as connection:
+                self._memory.keep(connection, query, now)
         left = query.limit
         while left is None or left > 0:
             size = STEP if left is None else min(STEP, left)
             with self._database.writing() as connection:
                 keys = self._database.bulk.read(connection, meant.limit(size), bound)
+                if remembered is not None:
+                    ids = [view_id for _, view_id in keys]
+                    self._memory.keep_views(connection, ids, now, remembered)
                 removed = self._remove(connection, keys, of)
             yield removed
             if len(keys) < size:

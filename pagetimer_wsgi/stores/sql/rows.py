@@ -154,6 +154,15 @@ def identifiers(digits: Sequence[str]) -> bytes:
     return found
 
 
+def is_identifier(digits: str) -> bool:
+    """Tell whether these are 32 lower-case hex digits."""
+    try:
+        identifier(digits)
+    except Unfit:
+        return False
+    return True
+
+
 def check(values: Iterable[object]) -> None:
     """Look whether the tables can hold these values exactly.
 

@@ -145,6 +145,28 @@ beat = Table(
     Column("engaged_ms", BigInteger),
     sqlite_with_rowid=False,
 )
+purge = Table(
+    "pagetimer_purge",
+    metadata,
+    Column("purge_id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("user", _text(NAME)),
+    Column("key", _text(NAME)),
+    Column("session", _text(NAME)),
+    Column("path", _text(TEXT)),
+    Column("site", _text(NAME)),
+    Column("kinds", _text(NAME), nullable=False),
+    Column("started_from", BigInteger),
+    Column("started_to", BigInteger),
+)
+purged_view = Table(
+    "pagetimer_purged_view",
+    metadata,
+    Column("view_id", LargeBinary(16), primary_key=True),
+    Column("purged_at", BigInteger, nullable=False),
+    Column("kept_to", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 meta = Table(
     "pagetimer_meta",
     metadata,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Column, delete, exists, not_, select
 
 from .database import Database
+from .memory import Memory
 from .schema import page_view
 from .shared import SHARED
 
@@ -19,8 +20,9 @@ _INDEXED = {column.name for index in page_view.indexes for column in index.colum
 class Upkeep:
     """One database's upkeep, some steps at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, memory: Memory) -> None:
         self._database = database
+        self._memory = memory
         self._steps: Iterator[None] | None = None
 
     def go_on(self, seconds: float) -> bool:
@@ -40,6 +42,9 @@ class Upkeep:
         with self._database.reading() as connection:
             if connection is None:
                 return
+        with self._database.writing() as connection:
+            self._memory.forget(connection)
+        yield
         for shared in SHARED:
             if shared.number.name in _INDEXED:
                 yield from self._sweep_by_slices(shared.number)

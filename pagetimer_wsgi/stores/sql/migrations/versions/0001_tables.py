@@ -33,6 +33,7 @@ def upgrade() -> None:
     _dimensions()
     _page_views()
     _beats()
+    _purges()
     op.execute(_view(op.get_bind().dialect.name))
     meta = op.create_table(
         "pagetimer_meta",
@@ -40,6 +41,29 @@ def upgrade() -> None:
         sa.Column("value", _TEXT, nullable=False),
     )
     op.execute(meta.insert().values(name="identity", value=secrets.token_hex(16)))
+
+
+def _purges() -> None:
+    op.create_table(
+        "pagetimer_purge",
+        sa.Column("purge_id", sa.Integer, primary_key=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("user", _NAME),
+        sa.Column("key", _NAME),
+        sa.Column("session", _NAME),
+        sa.Column("path", _TEXT),
+        sa.Column("site", _NAME),
+        sa.Column("kinds", _NAME, nullable=False),
+        sa.Column("started_from", sa.BigInteger),
+        sa.Column("started_to", sa.BigInteger),
+    )
+    op.create_table(
+        "pagetimer_purged_view",
+        sa.Column("view_id", _ID, primary_key=True),
+        sa.Column("purged_at", sa.BigInteger, nullable=False),
+        sa.Column("kept_to", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _dimensions() -> None:
