@@ -12,7 +12,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,6 @@ from load.bodies import write_bodies
 from load.busy import taken_and_stored
 from load.neighbours import (
     HEAD,
-    Felt,
     beside_a_store_that_is_away,
     beside_beats,
     frozen,
@@ -137,13 +136,9 @@ def report_neighbours(run: Run, mode: str, rate: float) -> None:
         felt += beside_a_store_that_is_away(side, mode, serves, run.bodies, rate, away)
         print(f"\n{side.name}")
         show([HEAD, *(each.cells() for each in felt)])
-        report_refused(felt)
-
-
-def report_refused(felt: Sequence[Felt]) -> None:
-    refused = {each.while_what: each.refused for each in felt if each.refused}
-    if refused:
-        print(f"Not taken: {refused}")
+        refused = {each.while_what: each.refused for each in felt if each.refused}
+        if refused:
+            print(f"Not taken: {refused}. The log says: {(serves / 'log').read_text()}")
 
 
 if __name__ == "__main__":

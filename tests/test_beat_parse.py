@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagetimer_wsgi.beat.parse import Claim, believe, cut_path, new_view_id, parse_beat
+from pagetimer_wsgi.beat.parse import Claim, _claim, believe, cut_path, new_view_id, parse_beat
 from pagetimer_wsgi.errors import Refused
 
 NOW = 1_790_000_000_000
@@ -72,6 +72,53 @@ def test_what_is_no_beat_is_refused_with_the_reason(changes, reason):
 def test_what_is_not_even_a_form_is_refused(raw):
     with pytest.raises(Refused):
         parse_beat(raw)
+
+
+SENT = (
+    f"v={ID}&n=3&t=1200&e=900&d={NOW + 1500}&w=beat&p=%2Fa%3Fb%20c+d&r=&l=&k=",
+    f"v={ID}&n=3&t=1200&e=900&d={NOW + 1500}&w=leave&p=/%C3%BC&r=%2Fbefore&l=250&k=1.aB-_&new=1",
+)
+
+
+@pytest.mark.parametrize("sent", SENT, ids=["without words and token", "with everything"])
+def test_what_our_client_writes_is_read_as_any_form_is(sent):
+    assert parse_beat(sent.encode()) == parse_beat("&".join(sent.split("&")[::-1]).encode())
+
+
+@given(st.data())
+def test_a_beat_that_is_almost_as_our_client_writes_it_is_read_as_any_form_is(data):
+    pairs = data.draw(st.sampled_from(SENT)).split("&")
+    odd = st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(
+        [
+            "v=",
+            "n=7",
+            "t=+1",
+            "p=",
+            "p=x",
+            "p=%2",
+            "r=%00",
+            "r=%ff",
+            "k=%41",
+            "w=",
+            "xx=1",
+            "9" * 17,
+        ]
+    )
+    place = data.draw(st.integers(0, len(pairs)))
+    pairs[place : place + data.draw(st.integers(0, 1))] = [data.draw(odd)]
+    pairs[-1] += data.draw(odd)
+
+    def read(form):
+        try:
+            return _claim(form)
+        except (Refused, UnicodeDecodeError):
+            return None
+
+    text = "&".join(pairs)
+    with contextlib.suppress(Refused):
+        assert parse_beat(text.encode()) == read(text)
+        return
+    assert read(text) is None
 
 
 @given(st.binary(max_size=300))

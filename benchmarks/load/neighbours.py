@@ -97,9 +97,7 @@ def beside_a_store_that_is_away(
         _warm_up(server, bodies)
         sent = []
         beats = threading.Thread(
-            target=lambda: sent.append(
-                server.send(OURS, bodies, 2 * _AROUND + _AWAY, 1000, rate)
-            )
+            target=lambda: sent.append(server.send(OURS, bodies, 2 * _AROUND + _AWAY, 1000, rate))
         )
         with Probe(server.port, "/page").running() as probe:
             beats.start()

@@ -41,9 +41,7 @@ class Side:
     @contextlib.contextmanager
     def serve(self, mode: str, folder: Path, workers: int = WORKERS) -> Iterator[Server]:
         """Serve it by gunicorn in one of its modes, until the block ends."""
-        with serving(
-            self.python, self.target, mode, folder, self.environment, workers
-        ) as server:
+        with serving(self.python, self.target, mode, folder, self.environment, workers) as server:
             yield server
 
 

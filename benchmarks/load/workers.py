@@ -144,10 +144,8 @@ def _wait(server: Server, log: Path) -> None:
     until = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < until and server.process.poll() is None:
         with contextlib.suppress(OSError):
-            try:
+            with contextlib.suppress(urllib.error.HTTPError):
                 server.get("/nothing-here")
-            except urllib.error.HTTPError:
-                pass
             return
         time.sleep(0.1)
     raise RuntimeError(f"it does not answer; its log: {log.read_text()[-2000:]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from functools import lru_cache
-from typing import Annotated, NamedTuple, get_args
+from typing import Annotated, NamedTuple, cast, get_args
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -32,6 +32,12 @@ _REQUIRED = {
     "d": "the client's moment",
 }
 _WHY = frozenset(get_args(Why))
+# A longer address is not worth its memory; a longer name is none of ours.
+_AS_SENT = re.compile(
+    r"v=([0-9a-f]{32})&n=([0-9]{1,15})&t=([0-9]{1,15})&e=([0-9]{1,15})&d=([0-9]{1,15})"
+    rf"&w=({'|'.join(sorted(_WHY))})&p=((?:/|%2F)[^&]{{0,{MAX_TEXT}}})&r=([^&]{{0,{MAX_TEXT}}})"
+    r"&l=([0-9]{0,15})&k=([A-Za-z0-9._-]*)(?:&[^&=]{2,}=[^&]*)*"
+)
 _MAX_NUMBER = 2**53
 _A_NUMBER = "a whole number from 0 to 2^53 is needed"
 _Number = Annotated[int, msgspec.Meta(ge=0, le=_MAX_NUMBER)]
@@ -70,9 +76,35 @@ def parse_beat(body: bytes) -> Claim:
     :raises Refused: 400 with the reason, if it is no beat
     """
     try:
-        fields: dict[str, str | int] = {**_read_form(body.decode())}
+        text = body.decode()
+        return _claim_as_sent(text) or _claim(text)
     except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not urlencoded UTF-8: {error}") from error
+
+
+def _claim_as_sent(text: str) -> Claim | None:
+    """Return what :func:`_claim` does, five times as fast, of a beat as our client writes it."""
+    found = _AS_SENT.fullmatch(text)
+    if found is None:
+        return None
+    view_id, seq, visible, engaged, moment, why, path, referrer, words, token = found.groups()
+    return Claim(
+        view_id,
+        int(seq),
+        int(visible),
+        _address(path, "p"),
+        int(moment),
+        int(engaged),
+        cast(Why, why),
+        _address(referrer, "r") if referrer else None,
+        int(words) if words else None,
+        token or None,
+    )
+
+
+def _claim(text: str) -> Claim:
+    """Return what a form says whose fields stand in any order, encoded anywhere."""
+    fields: dict[str, str | int] = {**_read_form(text)}
     for name in _TEXTS:
         checked(str(fields.get(name, "")), name)
     for name in _NUMBERS:
@@ -146,8 +178,7 @@ def _read_form(text: str) -> dict[str, str]:
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
         if "%" in value or "+" in value:
-            # The same addresses come again and again; a long one is not worth its memory.
-            value = (_decode_again if len(value) <= MAX_TEXT else _decode)(value)
+            value = _decode(value)
         if value:
             fields[name] = value
     return fields
@@ -176,4 +207,7 @@ def _decode(value: str) -> str:
     return unquote_to_bytes(value.replace("+", " ")).decode()
 
 
-_decode_again = lru_cache(1024)(_decode)
+@lru_cache(1024)
+def _address(value: str, field: str) -> str:
+    """Return a path or referrer; the same ones come again and again."""
+    return checked(_decode(value), field)

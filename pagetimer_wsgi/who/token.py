@@ -89,9 +89,10 @@ def _open(keys: Keys, text: str) -> Token:
     data = text[len(_VERSION) :].encode("ascii").translate(_BASE64)
     signed = binascii.a2b_base64(data + b"==")  # more padding than is needed does no harm
     payload, given = signed[:-_SIGNATURE], signed[-_SIGNATURE:]
-    if not any(hmac.compare_digest(_signature(key, payload), given) for key in keys.signing):
-        raise ValueError(text)
-    return _DECODER.decode(payload)
+    for key in keys.signing:
+        if hmac.compare_digest(_signature(key, payload), given):
+            return _DECODER.decode(payload)
+    raise ValueError(text)
 
 
 def _signature(key: bytes, payload: bytes) -> bytes:
