@@ -30,7 +30,7 @@ _GREATEST = ("visible_ms", "engaged_ms", "words")
 _IDENTITY = ("username", "session_key", "visitor", "identity_seq")
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message about one page view, as it was accepted: checked, cut, with its sender known.
 
     It carries running totals and stands alone: any one makes the whole page view.
@@ -65,7 +65,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """32 hex digits that stand for the session where neither user nor session is known."""
 
 
-class KeptBeat(msgspec.Struct, frozen=True, kw_only=True):
+class KeptBeat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a store keeps of a beat, under the key (``view_id``, ``seq``)."""
 
     view_id: str
@@ -76,7 +76,7 @@ class KeptBeat(msgspec.Struct, frozen=True, kw_only=True):
     engaged_ms: int | None = None
 
 
-class PageView(msgspec.Struct, frozen=True, kw_only=True):
+class PageView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One showing of one page to one person, folded from its beats.
 
     Each field that the beats may disagree on has beside it the seq that decided it
