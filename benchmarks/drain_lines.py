@@ -35,7 +35,9 @@ def lines(count: int) -> Iterator[bytes]:
             _view(queue, chance, user, now)
 
 
-def _view(queue: list[tuple[float, int, Beat]], chance: random.Random, user: int, now: float) -> None:
+def _view(
+    queue: list[tuple[float, int, Beat]], chance: random.Random, user: int, now: float
+) -> None:
     """Queue the beats of one page view that begins now."""
     lasts = chance.expovariate(1 / SECONDS) + 0.2
     shared = _shared(chance, user, now)

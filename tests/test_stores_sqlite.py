@@ -107,6 +107,7 @@ def test_a_locked_database_is_away_and_can_still_be_read(file, store, monkeypatc
 
 def test_a_full_disk_is_away_and_nothing_of_the_batch_is_written(store, monkeypatch):
     store.write([a_beat(1)])
+    store.close()
     opens = sqlite3.connect
 
     def small(*args, **options):

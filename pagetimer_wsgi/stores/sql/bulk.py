@@ -57,11 +57,16 @@ class Bulk(ABC):
         """Return the rows that a statement finds, without a turn of the host's threads at each."""
 
     @abstractmethod
-    def put(self, connection: Connection, table: Table, new: Rows, changed: Rows) -> None:
-        """Make these the table's rows, in the order of its columns.
+    def put(self, connection: Connection, table: Table, rows: Rows) -> None:
+        """Add rows, in the order of the table's columns, whose keys are not there yet."""
 
-        :param new: rows whose keys are not there yet
-        :param changed: rows in place of those that have their keys
+    @abstractmethod
+    def change(
+        self, connection: Connection, table: Table, rows: Rows, columns: Sequence[Column[Any]]
+    ) -> None:
+        """Change these columns, as rows of the whole table say, in the rows that have their keys.
+
+        To leave a column out is to leave its index alone.
         """
 
     @abstractmethod

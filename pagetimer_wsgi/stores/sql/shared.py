@@ -32,9 +32,10 @@ class Shared(NamedTuple):
     more: Callable[[Any], Sequence[object]] = lambda value: ()
 
 
-def _known(values: Iterable[str | None]) -> Sequence[str]:
+def _page(value: tuple[str | None, str, str | None]) -> Sequence[str]:
     # An unknown site or route is '' here: a unique constraint needs a value.
-    return [value or "" for value in values]
+    site, path, route = value
+    return (site or "", path, route or "")
 
 
 def _alone(value: str) -> Sequence[str]:
@@ -46,15 +47,17 @@ def _described(text: str) -> Sequence[object]:
     return (found.browser, found.system, found.device, int(found.bot))
 
 
-_PAGE = (page.c.site, page.c.path, page.c.route)
+_PAGE_KEY = (page.c.site, page.c.path, page.c.route)
 SHARED = (
-    Shared(page.c.page_id, _PAGE, attrgetter("site", "path", "route"), _known),
+    Shared(page.c.page_id, _PAGE_KEY, attrgetter("site", "path", "route"), _page),
     Shared(person.c.person_id, (person.c.username,), attrgetter("username"), _alone),
     Shared(session.c.session_id, (session.c.session_key,), attrgetter("session_key"), _alone),
     Shared(agent.c.agent_id, (agent.c.agent,), attrgetter("agent"), _alone, _described),
     Shared(referrer.c.referrer_id, (referrer.c.referrer,), attrgetter("referrer"), _alone),
 )
 """Each table that page views share."""
+SHARED_FIELDS = ("site", "path", "route", "username", "session_key", "agent", "referrer")
+"""The fields of a page view that stand in these tables."""
 
 
 class Numbers:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import TypeVar
+from operator import attrgetter
 
 from msgspec.structs import astuple
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.exc import DBAPIError
 
 from ...events import Beat, PageView, fold, join, join_beats, keep
-from .bulk import Bulk
+from .bulk import Bulk, Rows
 from .rows import (
     BEATS,
     PAGE_VIEWS,
@@ -24,10 +24,13 @@ from .rows import (
     page_view_values,
 )
 from .schema import beat, meta, page_view
-from .shared import SHARED, Numbers
+from .shared import SHARED, SHARED_FIELDS, Numbers
 
-_Key = TypeVar("_Key")
-_Row = TypeVar("_Row")
+_ALL = [column for column in page_view.c if not column.primary_key]
+_NUMBERS = {shared.number.name for shared in SHARED}
+_OWN = [column for column in _ALL if column.name not in _NUMBERS]
+_BEAT = [column for column in beat.c if not column.primary_key]
+_shared = attrgetter(*SHARED_FIELDS)
 
 
 class Writing:
@@ -80,10 +83,19 @@ class Writing:
         asked = self._views.bound([(view_id,) for view_id in views])
         there = self._bulk.read(connection, self._page_views_there, asked)
         before = {view.view_id: view for view in map(page_view_of, there)}
-        new, changed = _apart(before, views, join)
-        numbers = [numbers.of(connection, new + changed) for numbers in self._numbers]
-        rows = list(map(page_view_values, new + changed, *numbers))
-        self._bulk.put(connection, page_view, rows[: len(new)], rows[len(new) :])
+        new = [view for view_id, view in views.items() if view_id not in before]
+        joined = ((view, join(view, views[view_id])) for view_id, view in before.items())
+        changed = [after for view, after in joined if after != view]
+        # Most that change only grow: whose they are, and of which page, stays as it is.
+        grown = [view for view in changed if _shared(view) == _shared(before[view.view_id])]
+        moved = [view for view in changed if _shared(view) != _shared(before[view.view_id])]
+        self._bulk.put(connection, page_view, self._rows(connection, new))
+        self._bulk.change(connection, page_view, self._rows(connection, moved), _ALL)
+        self._bulk.change(connection, page_view, _rows_that_grow(grown), _OWN)
+
+    def _rows(self, connection: Connection, views: Sequence[PageView]) -> Rows:
+        numbers = [numbers.of(connection, views) for numbers in self._numbers]
+        return list(map(page_view_values, views, *numbers))
 
     def _write_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
         kept = keep(beats)
@@ -91,15 +103,13 @@ class Writing:
             return
         there = self._bulk.read(connection, self._beats_there, self._keys.bound(list(kept)))
         before = {(row.view_id, row.seq): row for row in map(beat_of, there)}
-        new, changed = _apart(before, kept, join_beats)
-        rows = list(map(beat_values, new + changed))
-        self._bulk.put(connection, beat, rows[: len(new)], rows[len(new) :])
+        new = [row for key, row in kept.items() if key not in before]
+        joined = ((row, join_beats(row, kept[key])) for key, row in before.items())
+        changed = [after for row, after in joined if after != row]
+        self._bulk.put(connection, beat, list(map(beat_values, new)))
+        self._bulk.change(connection, beat, list(map(beat_values, changed)), _BEAT)
 
 
-def _apart(
-    before: Mapping[_Key, _Row], coming: Mapping[_Key, _Row], join: Callable[[_Row, _Row], _Row]
-) -> tuple[list[_Row], list[_Row]]:
-    """Return what is new, and what is there but changes when it is joined with what comes."""
-    new = [row for key, row in coming.items() if key not in before]
-    joined = ((row, join(row, coming[key])) for key, row in before.items())
-    return new, [after for row, after in joined if after != row]
+def _rows_that_grow(views: Sequence[PageView]) -> Rows:
+    # What they share is not looked up, since it is not written.
+    return [page_view_values(view, 0, None, None, None, None) for view in views]

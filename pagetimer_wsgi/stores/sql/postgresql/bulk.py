@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, cast
 
 import psycopg
@@ -11,18 +14,17 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Delete,
     Executable,
     LargeBinary,
     SelectBase,
     String,
     Table,
     Text,
+    Update,
+    and_,
     bindparam,
-    delete,
     func,
-    select,
-    tuple_,
+    update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -41,9 +43,13 @@ class ArrayRows(Given):
     """Rows as one array a column."""
 
     def __init__(self, *columns: Column[Any]) -> None:
-        self._names = [column.name for column in columns]
+        # Not the columns' own names, which an update keeps for itself.
+        self._names = [f"given_{column.name}" for column in columns]
         self._ids = isinstance(columns[0].type, LargeBinary)
-        arrays = [bindparam(column.name, type_=_array(column)) for column in columns]
+        arrays = [
+            bindparam(name, type_=_array(column))
+            for name, column in zip(self._names, columns, strict=True)
+        ]
         rows = func.unnest(*arrays).table_valued(*self._names, with_ordinality="place")
         self.source = rows.render_derived()
         *self.values, place = self.source.c
@@ -92,17 +98,10 @@ class PostgresqlBulk(Bulk):
         rows: Rows = connection.execute(cast(Executable, found), bound).all()
         return rows
 
-    def put(self, connection: Connection, table: Table, new: Rows, changed: Rows) -> None:
-        """Make these the table's rows; see the base class.
-
-        COPY only adds: those that change are removed first.
-        """
-        rows = [*new, *changed]
+    def put(self, connection: Connection, table: Table, rows: Rows) -> None:
+        """Add rows by COPY; see the base class."""
         if not rows:
             return
-        if changed:
-            given, removal = _removal(table)
-            connection.execute(removal, given.bound([row[: len(given.values)] for row in changed]))
         statement = f"COPY {table} FROM STDIN (FORMAT BINARY)"
         cursor: Any = connection.connection.cursor()
         try:
@@ -112,6 +111,16 @@ class PostgresqlBulk(Bulk):
                     copy.write_row((view_id, *row[1:]))
         except psycopg.Error as error:  # SQLAlchemy, which does not see it, tells errors like this
             raise DBAPIError(statement, None, error) from error
+
+    def change(
+        self, connection: Connection, table: Table, rows: Rows, columns: Sequence[Column[Any]]
+    ) -> None:
+        """Change columns; see the base class."""
+        if not rows:
+            return
+        given, statement = _change(table, tuple(columns))
+        values = itemgetter(*map(list(table.c).index, [*table.primary_key, *columns]))
+        connection.execute(statement, given.bound(list(map(values, rows))))
 
     def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Compare by ``LIKE``, which takes a for a and nothing else."""
@@ -129,11 +138,12 @@ def _ids(rows: Rows) -> list[bytes]:
 
 
 @lru_cache(maxsize=64)
-def _removal(table: Table) -> tuple[Given, Delete]:
+def _change(table: Table, columns: tuple[Column[Any], ...]) -> tuple[Given, Update]:
     key = list(table.primary_key)
-    given = ArrayRows(*key)
-    these = select(*given.values).select_from(given.source)
-    return given, delete(table).where(tuple_(*key).in_(these))
+    given = ArrayRows(*key, *columns)
+    same = and_(*map(operator.eq, key, given.values))
+    values = dict(zip([column.name for column in columns], given.values[len(key) :], strict=True))
+    return given, update(table).values(values).where(same)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -74,19 +75,19 @@ class SqliteBulk(Bulk):
         rows: Rows = msgspec.json.decode(connection.scalar(_as_one_row(found), bound))
         return rows
 
-    def put(self, connection: Connection, table: Table, new: Rows, changed: Rows) -> None:
-        """Make these the table's rows; see the base class.
+    def put(self, connection: Connection, table: Table, rows: Rows) -> None:
+        """Add rows; see the base class.
 
         By parameters: to take 26 values out of a row of JSON costs more than to keep the row.
         """
-        rows = [*new, *changed]
-        at_once = _VARIABLES // len(table.c)
-        for first in range(0, len(rows), at_once):
-            some = rows[first : first + at_once]
-            ids = identifiers([row[0] for row in some])
-            values = list(chain.from_iterable(some))
-            values[:: len(table.c)] = [ids[at : at + 16] for at in range(0, len(ids), 16)]
-            connection.exec_driver_sql(_put(table, len(some)), tuple(values))
+        _execute(connection, table, rows, "NOTHING")
+
+    def change(
+        self, connection: Connection, table: Table, rows: Rows, columns: Sequence[Column[Any]]
+    ) -> None:
+        """Change columns; see the base class."""
+        changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in columns)
+        _execute(connection, table, rows, f"UPDATE SET {changed}")
 
     def matches(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Compare by ``GLOB``: LIKE would take a for A."""
@@ -104,12 +105,20 @@ def _as_one_row(found: SelectBase) -> Select[Any]:
     return select(func.json_group_array(func.json_array(*rows.c))).select_from(rows)
 
 
-def _put(table: Table, rows: int) -> str:
-    names = [column.name for column in table.c]
-    key = [column.name for column in table.primary_key]
-    row = f"({', '.join('?' * len(names))})"
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    return (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
-        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-    )
+def _execute(connection: Connection, table: Table, rows: Rows, on_conflict: str) -> None:
+    columns = len(table.c)
+    at_once = _VARIABLES // columns
+    for first in range(0, len(rows), at_once):
+        some = rows[first : first + at_once]
+        values = list(chain.from_iterable(some))
+        ids = identifiers(values[::columns])
+        values[::columns] = [ids[at : at + 16] for at in range(0, len(ids), 16)]
+        statement = _insert(table, len(some)) + f" DO {on_conflict}"
+        connection.exec_driver_sql(statement, tuple(values))
+
+
+def _insert(table: Table, rows: int) -> str:
+    names = ", ".join(column.name for column in table.c)
+    key = ", ".join(column.name for column in table.primary_key)
+    row = f"({', '.join('?' * len(table.c))})"
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * rows)} ON CONFLICT ({key})"

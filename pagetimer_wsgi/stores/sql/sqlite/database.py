@@ -117,8 +117,10 @@ class SqliteDatabase(Database):
 
         @event.listens_for(engine, "do_connect")
         def connect(_: object, record: ConnectionPoolEntry, *__: object) -> sqlite3.Connection:
-            record.info["file"] = self._file()
-            return self._open_to_write()
+            before = self._file()
+            connection = self._open_to_write()
+            record.info["file"] = before or self._file()
+            return connection
 
         @event.listens_for(engine, "checkout")
         def look(_: object, record: ConnectionPoolEntry, __: object) -> None:
