@@ -288,6 +288,7 @@ begun.wait()
 in_a_child(away)
 go_on.set()
 thread.join()
+store.close()  # as the writer does after each turn
 in_a_child(store.check)
 store.check()
 """
