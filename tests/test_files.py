@@ -100,7 +100,7 @@ def one(*numbers):
     writer.turn()
     found = sorted(view.path for view in writer.store.page_views(Query()))
     rows = len(list(quarantine.rows()))
-    spool.process.close()
+    writer.close()
     return found, rows
 
 def as_nobody(act):
@@ -119,7 +119,9 @@ def as_nobody(act):
 def expect(found, wanted):
     assert found == wanted, found
 
-SqlStore.open(f"sqlite:///{folder}/warm.db").check()  # all is imported before nobody needs it
+warm = SqlStore.open(f"sqlite:///{folder}/warm.db")
+warm.check()  # all is imported before nobody needs it
+warm.close()
 if sys.argv[2] == "root first":
     expect(one(1), (["/1"], 1))
     as_nobody(lambda: expect(one(2), (["/1", "/2"], 2)))

@@ -408,3 +408,24 @@ def test_a_process_that_ends_while_its_writer_waits_says_nothing_and_loses_nothi
     after.turn()
     assert paths(after) == ["/1"]
     after.close()
+
+
+def opened(path):
+    files = (os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
+    return [file for file in files if file.startswith(str(path))]
+
+
+@pytest.mark.parametrize("how", ["turn", "flush", "after a beat"])
+def test_nothing_of_the_database_stays_open_for_a_forked_child_to_inherit(
+    tmp_path, writer, request, how
+):
+    append(writer, 1)
+    if how == "turn":
+        assert writer.turn_safely(writer.turn_and_roll)
+    elif how == "flush":
+        writer.flush(5)
+    else:
+        request.getfixturevalue("threadless")
+        writer.after_beat()()
+    assert paths(writer) == ["/1"]
+    assert opened(tmp_path / "x.db") == []

@@ -254,6 +254,7 @@ from pagetimer_wsgi.stores.sql import SqlStore
 store = SqlStore.open(f"sqlite:///{sys.argv[1]}")
 other = SqlStore.open(f"sqlite:///{sys.argv[1]}.other")
 store.check()
+store.close()
 begun, go_on = threading.Event(), threading.Event()
 
 def write():

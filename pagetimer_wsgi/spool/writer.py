@@ -124,7 +124,8 @@ class Writer:
             health.works("writer")
             return True
         finally:
-            # A connection that waits for the next turn keeps a server from shutting down.
+            # A connection that waits for the next turn keeps a server from shutting down, and a
+            # child that is forked meanwhile from the database.
             self.store.close()
         return False
 
@@ -138,23 +139,10 @@ class Writer:
 
     def flush_here(self, timeout: float) -> None:
         """Do the same, and keep this thread from anything else meanwhile."""
-        end = time.monotonic() + timeout
-        wanted = self.spool.process.ends()
-        why = "another process is at it"
-        while True:
-            try:
-                if self._has(wanted):
-                    return
-                self.turn()
-                if self._has(wanted):
-                    return
-            except (StoreAway, SpoolAway, OSError) as error:
-                why = str(error)
-            except Exception as error:
-                why = repr(error)
-            if time.monotonic() >= end:
-                raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
-            threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
+        try:
+            self._flush(timeout)
+        finally:
+            self.store.close()
 
     def close(self, timeout: float = 1.0) -> None:
         """Stop the thread; what could not be stored in this time waits for the next start.
@@ -174,6 +162,25 @@ class Writer:
                 self.flush(timeout)
         self.spool.process.close()
         self.store.close()
+
+    def _flush(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        wanted = self.spool.process.ends()
+        why = "another process is at it"
+        while True:
+            try:
+                if self._has(wanted):
+                    return
+                self.turn()
+                if self._has(wanted):
+                    return
+            except (StoreAway, SpoolAway, OSError) as error:
+                why = str(error)
+            except Exception as error:
+                why = repr(error)
+            if time.monotonic() >= end:
+                raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
+            threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
 
     def _drain(self, store: Store, most: int | None = None) -> None:
         known = self.spool.known
@@ -205,10 +212,14 @@ class Writer:
             self.turn_safely(self._small_turn if self.switched_on else self.tidy)
 
     def _small_turn(self) -> None:
-        if self._impatient is None:
+        store = self._impatient
+        if store is None:
             self.tidy()
-        else:
-            self._drain(self._impatient, _AFTER_BEAT)
+            return
+        try:
+            self._drain(store, _AFTER_BEAT)
+        finally:
+            store.close()
 
     @cached_property
     def _impatient(self) -> Store | None:
