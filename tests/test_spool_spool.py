@@ -341,7 +341,7 @@ def test_a_folder_whose_lock_the_host_closed_is_left_to_whoever_adopts_it_also_t
     os.close(spool.process._folder.lock.number)
     spool.append(b"two\n")
     assert sorted(spool.folder.glob("*/*.jsonl"))[0].read_bytes() == b"one\ntwo\n"
-    (folder,) = folders.adopt(spool.folder, spool.process.left)
+    (folder,) = folders.adopt(spool.folder)
     assert folder.path == taken
     assert not (taken / "health.json").exists()  # our figures go on in the new folder
     folder.let_go()

@@ -429,3 +429,16 @@ def test_nothing_of_the_database_stays_open_for_a_forked_child_to_inherit(
         writer.after_beat()()
     assert paths(writer) == ["/1"]
     assert opened(tmp_path / "x.db") == []
+
+
+def test_what_a_closed_writer_left_is_stored_and_removed_by_the_next_of_the_same_process(tmp_path):
+    first = writer_in(tmp_path, switched_on=False)
+    append(first, 1)
+    first.close()
+    assert len(first.spool.segments()) == 1
+    second = writer_in(tmp_path)
+    second.turn()
+    assert paths(second) == ["/1"]
+    assert second.spool.segments() == []
+    assert second.spool.figures().accepted == 1
+    second.close()

@@ -41,7 +41,7 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None =
     :raises OSError: if the spool or the quarantine cannot be used; likewise
     """
     spool.process.check_place()
-    adopted = list(folders.adopt(spool.folder, spool.process.left))
+    adopted = list(folders.adopt(spool.folder))
     try:
         segments = spool.segments()
         if not segments and not adopted:

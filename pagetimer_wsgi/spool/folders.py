@@ -13,7 +13,7 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class ProcessFolder:
     def let_go(self) -> None:
         """Give up the lock; the folder stays for whoever adopts it."""
         self.lock.close()
+        if self.path.exists():
+            _given_up.add(self.path)
 
     def remove(self) -> None:
         """Remove the folder, if nothing but our own files lies there, and give up the lock."""
@@ -98,14 +100,11 @@ def _first_lock(folder: Path) -> Descriptor | None:
         raise
 
 
-def adopt(spool: Path, left: Collection[Path] = ()) -> Iterator[ProcessFolder]:
-    """Yield each folder whose owner is dead, its lock held by us.
-
-    :param left: folders of this very process that it has let go of
-    """
+def adopt(spool: Path) -> Iterator[ProcessFolder]:
+    """Yield each folder whose owner is dead or has let go of it, its lock held by us."""
     own = own_prefix()
     for path in process_folders(spool):
-        if path.name.startswith(own) and path not in left:
+        if path.name.startswith(own) and path not in _given_up:
             continue
         try:
             age = time.time() - path.stat().st_mtime
@@ -113,6 +112,7 @@ def adopt(spool: Path, left: Collection[Path] = ()) -> Iterator[ProcessFolder]:
         except (FileNotFoundError, PermissionError):
             continue  # it is gone, or another user's, who adopts it
         if lock is not None:
+            _given_up.discard(path)
             yield ProcessFolder(path, lock)
 
 
@@ -183,3 +183,4 @@ def _started(pid: str = "self") -> str:
 
 _imported = time.time_ns()
 _numbers = itertools.count(1)  # no name comes twice
+_given_up: set[Path] = set()  # whose lock files this process has closed, so that it may open them

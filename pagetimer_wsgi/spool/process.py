@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import SpoolAway
@@ -37,7 +36,6 @@ class Process:
         self._fsync = fsync
         self._lock = threads.lock()
         self._folder: ProcessFolder | None = None
-        self._left: list[Path] = []
         self._opened: OpenSegment | None = None
         self._number = 0
         self._place = Look(Place(spool).objection)
@@ -48,11 +46,6 @@ class Process:
         """The folder of this process, once it has one."""
         folder = self._folder
         return folder.path if folder else None
-
-    @property
-    def left(self) -> Collection[Path]:
-        """Folders that were this process's and that it, too, may adopt."""
-        return self._left
 
     def append(self, line: bytes) -> None:
         """Take one line, newline included: when this returns, the kernel has it.
@@ -135,7 +128,6 @@ class Process:
             self.health.hand_over(folder.path)
         if segments_in(folder.path) or (folder.path / FILE).exists():
             folder.let_go()  # whoever adopts it stores the beats and adds up the figures
-            self._left.append(folder.path)
         else:
             folder.remove()
 
@@ -198,7 +190,6 @@ class Process:
         self._end()
         folder.let_go()
         self._folder = None
-        self._left.append(folder.path)
         with contextlib.suppress(OSError):
             (folder.path / FILE).unlink()  # our figures go on elsewhere
 
