@@ -36,7 +36,7 @@ def test_whole_lines_beyond_the_marks_of_all_processes_wait(tmp_path):
     assert (found.beats, found.is_exact) == (3, True)
     assert found.bytes == len(line(4) + line(5) + line(6))
     assert found.received_at == NOW - 60_000
-    assert 60 <= found.oldest_age < 120
+    assert found.oldest_age >= 60
 
 
 @pytest.mark.parametrize("folder", ["gone", "empty", "torn"])
@@ -64,7 +64,8 @@ def test_a_line_that_does_not_say_when_it_came_is_passed_over(tmp_path):
 
 def test_where_no_line_says_when_it_came_the_last_write_does(tmp_path):
     newer = segment(tmp_path / "one", 1, NEWER)
-    os.utime(newer.path, (NOW / 1000 - 30, NOW / 1000 - 30))
+    moment = (NOW - 30_000) * 1_000_000
+    os.utime(newer.path, ns=(moment, moment))
     found = what_waits(tmp_path)
     assert found.beats == 1
     assert found.received_at == NOW - 30_000
