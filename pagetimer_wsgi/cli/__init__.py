@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import PageTimerError
 from ..version import __version__
-from . import ask, check, keep, serve
+from . import ask, check, keep, purge, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"pagetimer-wsgi {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (serve, ask, keep, check):
+    for group in (serve, ask, keep, purge, check):
         group.add_commands(commands)
     chosen = parser.parse_args(arguments)
     try:

@@ -11,9 +11,8 @@ from ..reports.export import export_csv
 from ..reports.formats import as_csv, report_heads, report_json, report_row, report_table
 from ..reports.questions import REPORTS, Period, Questions
 from ..settings import Settings
-from ..spool.spool import Spool
 from ..spool.waiting import what_waits
-from .common import Commands, UsageError, add_settings, settings_of, store_of
+from .common import Commands, UsageError, add_settings, settings_of, spool_of, store_of
 
 
 def add_commands(commands: Commands) -> None:
@@ -99,7 +98,7 @@ def _write(lines: Iterable[str], output: str | None) -> None:
 
 def _say_what_waits(settings: Settings) -> None:
     """Tell of beats that are accepted and not stored yet: no figure here counts them."""
-    spool = Spool(settings.spool, settings.store, settings.spool_limit)
+    spool = spool_of(settings)
     try:
         waiting = what_waits(spool.folder).beats
     except OSError:

@@ -9,9 +9,16 @@ from functools import partial
 
 from ..errors import PageTimerError
 from ..settings import ENVIRONMENT, OPTIONS, Settings
-from ..spool.quarantine import Quarantine
-from ..spool.spool import Spool
-from .common import Commands, Told, add_settings, settings_of, store_of, told
+from .common import (
+    Commands,
+    Told,
+    add_settings,
+    quarantine_of,
+    settings_of,
+    spool_of,
+    store_of,
+    told,
+)
 from .trials import TRIALS, Parts
 
 
@@ -43,9 +50,8 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _parts(settings: Settings) -> Parts:
-    spool = Spool(settings.spool, settings.store, settings.spool_limit)
-    quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
-    return Parts(settings, spool, store_of(settings, migrate=settings.migrate), quarantine)
+    store = store_of(settings, migrate=settings.migrate)
+    return Parts(settings, spool_of(settings), store, quarantine_of(settings))
 
 
 def _is_well(name: str, trial: Callable[[], Iterator[str]]) -> bool:

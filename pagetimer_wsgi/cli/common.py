@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from ..errors import PageTimerError
 from ..ini import read_ini
 from ..settings import Settings, read
+from ..spool.quarantine import Quarantine
+from ..spool.spool import Spool
 from ..stores.base import Store, open_store
 from ..who.keys import KeyRing
 
@@ -67,6 +69,16 @@ def settings_of(chosen: argparse.Namespace) -> Settings:
     :raises UsageError: for an --option without =
     """
     return read(*told(chosen))
+
+
+def spool_of(settings: Settings) -> Spool:
+    """Return the spool that the settings name."""
+    return Spool(settings.spool, settings.store, settings.spool_limit)
+
+
+def quarantine_of(settings: Settings) -> Quarantine:
+    """Return what the store that the settings name has refused."""
+    return Quarantine(settings.data / "quarantine" / f"{spool_of(settings).name}.jsonl")
 
 
 def store_of(settings: Settings, migrate: bool = False) -> Store:

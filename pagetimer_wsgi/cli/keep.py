@@ -17,7 +17,15 @@ from ..spool.retention import Limits, Retention
 from ..spool.spool import Spool
 from ..spool.waiting import what_waits
 from ..spool.writer import Writer
-from .common import Commands, UsageError, add_settings, settings_of, store_of
+from .common import (
+    Commands,
+    UsageError,
+    add_settings,
+    quarantine_of,
+    settings_of,
+    spool_of,
+    store_of,
+)
 from .told import counted, in_quarantine
 
 _PATIENCE = 60
@@ -61,9 +69,8 @@ def _drain(chosen: argparse.Namespace) -> None:
 
 
 def _writer(settings: Settings) -> Writer:
-    spool = Spool(settings.spool, settings.store, settings.spool_limit)
-    quarantine = Quarantine(settings.data / "quarantine" / f"{spool.name}.jsonl")
-    return Writer(spool, store_of(settings, migrate=settings.migrate), quarantine)
+    store = store_of(settings, migrate=settings.migrate)
+    return Writer(spool_of(settings), store, quarantine_of(settings))
 
 
 def _roll(writer: Writer, settings: Settings) -> None:

@@ -131,6 +131,13 @@ class Store(ABC):
         """
         return True
 
+    def size(self) -> int | None:
+        """Return the bytes of disk that the store takes; ``None`` where that says nothing.
+
+        :raises StoreAway: if it cannot be asked now
+        """
+        return None
+
     def totals(self, query: Query, by: Sequence[str] = ()) -> list[Totals]:
         """Return one row for each different value of ``by``, most visible time first.
 

@@ -65,6 +65,10 @@ class Database(ABC):
         """Return the same database, for whoever waits for no lock; ``None`` over a network."""
         return None
 
+    def size(self, connection: Connection) -> int | None:
+        """Return the bytes of disk it takes; ``None`` where it keeps what it has once taken."""
+        return None
+
     def give_back(self) -> bool:
         """Give the disk some of the space that is unused; tell whether there is more of it.
 

@@ -119,6 +119,11 @@ class SqlStore(Store):
         """Remove shared values that nothing has any more, and give disk space back."""
         return self._upkeep.go_on(seconds)
 
+    def size(self) -> int | None:
+        """Return the bytes of disk that the database takes; see the base class."""
+        with self._database.reading() as connection:
+            return 0 if connection is None else self._database.size(connection)
+
     def check(self) -> str:
         """Write to the database for real; see the base class."""
         with self._database.writing() as connection:

@@ -87,6 +87,11 @@ class SqliteDatabase(Database):
         url = f"sqlite:///{self.path}"  # absolute: the host may have changed its folder meanwhile
         return SqliteDatabase(url, fsync=self._fsync, migrate=self.migrate, patience=0)
 
+    def size(self, connection: Connection) -> int:
+        """Return the bytes of the file; see the base class."""
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return int(pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+
     def give_back(self) -> bool:
         """Cut some of the unused pages off the file; see the base class."""
         if not self._is_there():
