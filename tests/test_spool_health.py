@@ -66,6 +66,29 @@ def test_a_dead_processs_figures_are_inherited_once_but_not_what_failed(tmp_path
     assert found.last_error.text == "it is away"
 
 
+def test_what_was_accepted_after_figures_were_kept_is_counted_too(tmp_path, folders):
+    lines = b"one\ntwo\nthree\nhal"
+    for number in (1, 2, 3):
+        (folders[0] / f"{number:012d}.jsonl").write_bytes(lines)
+    one = Health()
+    for name, end in (("000000000001.jsonl", 14), ("000000000002.jsonl", 4)):
+        one.accept(name, end)
+    one.save(folders[0])
+    assert figures_in(tmp_path, folders).accepted == 2 + 2 + 3
+    inherit(tmp_path, folders[0])
+    inherit(tmp_path, folders[0])
+    assert figures_in(tmp_path, folders).accepted == 7
+    (folders[0] / "000000000003.jsonl").unlink()
+    assert figures_in(tmp_path, folders).accepted == 7
+
+
+def test_where_a_process_kept_no_figures_its_lines_are_left_to_whoever_counts_them(
+    tmp_path, folders
+):
+    (folders[0] / "000000000001.jsonl").write_bytes(b"one\n")
+    assert figures_in(tmp_path, folders).accepted == 0
+
+
 def test_figures_handed_over_are_counted_once(folders):
     one = Health()
     one.count("accepted", 5)

@@ -317,8 +317,8 @@ import sys
 from pathlib import Path
 from pagetimer_wsgi.spool import folders
 for folder in folders.adopt(Path(sys.argv[1])):
-    for segment in folder.path.glob("*.jsonl"):
-        segment.unlink()
+    for path in folder.path.glob("*.json*"):
+        path.unlink()
     folder.remove()
 """
 

@@ -114,12 +114,12 @@ def _refused(batch: _Batch, store: Store) -> list[bytes]:
 
 def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
     """Remove what a dead process left, as far as this very store has it."""
-    for segment in segments_in(folder.path):
-        if segment.is_stored(identity):
-            segment.remove()
     try:
+        inherit(spool.folder, folder.path)
+        for segment in segments_in(folder.path):
+            if segment.is_stored(identity):
+                segment.remove()
         if not segments_in(folder.path):
-            inherit(spool.folder, folder.path)
             folder.remove()
     except BlockingIOError:
         pass  # another one inherits: the next turn does it

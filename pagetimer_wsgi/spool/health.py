@@ -14,10 +14,13 @@ from ..files import write_file
 from ..logs import log
 from . import threads
 from .folders import only_one
+from .segments import segments_in
 
 FILE = "health.json"
 _LOCK = "health.lock"
 _MINUTE = 60
+_NOWHERE = ("", 0)
+_TRIES = 3
 AnyFigures = TypeVar("AnyFigures", bound="Figures")
 
 
@@ -44,6 +47,8 @@ class Figures(msgspec.Struct):
     """What fails now, by part, and why."""
     last_error: Failure | None = None
     """Whether or not it works again."""
+    counted_to: tuple[str, int] | None = None
+    """Of one process: up to which byte of which segment ``accepted`` counts its lines."""
 
     def add(self, other: Figures) -> None:
         """Add what another process counted."""
@@ -59,7 +64,7 @@ class Health:
     """One process's figures. Kept on disk by the writer, beside the process's lock."""
 
     def __init__(self) -> None:
-        self.figures = Figures()
+        self.figures = Figures(counted_to=_NOWHERE)
         self._lock = threads.lock()
         self._said: dict[str, float] = {}
         self._saved: tuple[Path, bytes] | None = None
@@ -68,6 +73,12 @@ class Health:
         """Count something: accepted, stored, quarantined or refused."""
         with self._lock:
             setattr(self.figures, name, getattr(self.figures, name) + number)
+
+    def accept(self, segment: str, end: int) -> None:
+        """Count a line that was accepted, and ends at this byte of this segment."""
+        with self._lock:
+            self.figures.accepted += 1
+            self.figures.counted_to = (segment, end)
 
     def fails(self, part: str, message: str) -> None:
         """Note that a part of ours fails now, and why."""
@@ -116,7 +127,7 @@ class Health:
         Only who drains alone may do so.
         """
         with self._lock:
-            left, self.figures = self.figures, Figures()
+            left, self.figures = self.figures, Figures(counted_to=_NOWHERE)
         with _adding(spool) as together:
             together.add(_settled(left))
 
@@ -124,7 +135,10 @@ class Health:
         """Leave the figures in a folder for whoever adopts it, and count from 0 again."""
         self.save(folder)
         with self._lock:
-            self.figures = Figures(failing=self.figures.failing, last_error=self.figures.last_error)
+            before = self.figures
+            self.figures = Figures(
+                failing=before.failing, last_error=before.last_error, counted_to=before.counted_to
+            )
 
 
 class _Inherited(Figures):
@@ -141,7 +155,7 @@ def figures_in(spool: Path, folders: Iterable[Path]) -> Figures:
     together = _read(spool, _Inherited)
     for folder in folders:
         if folder.name not in together.folders:
-            together.add(_read(folder, Figures))
+            together.add(_counted(folder))
     return together
 
 
@@ -150,9 +164,11 @@ def inherit(spool: Path, folder: Path) -> None:
 
     :raises OSError: if they cannot be kept; then the folder must stay
     """
+    if not (folder / FILE).exists():
+        return
     with _adding(spool) as together:
         if folder.name not in together.folders:
-            together.add(_settled(_read(folder, Figures)))
+            together.add(_settled(_counted(folder)))
             there = [name for name in together.folders if (spool / name / FILE).exists()]
             together.folders = [*there, folder.name]
     (folder / FILE).unlink(missing_ok=True)
@@ -167,6 +183,22 @@ def _adding(spool: Path) -> Iterator[_Inherited]:
         together = _read(spool, _Inherited)
         yield together
         write_file(spool / FILE, msgspec.json.encode(together))
+
+
+def _counted(folder: Path) -> Figures:
+    """Return what a process left in its folder, or keeps there, counted up to this moment."""
+    for _ in range(_TRIES):
+        figures = _read(folder, Figures)
+        late = 0 if figures.counted_to is None else _lines_after(folder, *figures.counted_to)
+        if _read(folder, Figures) == figures:  # else segments may have gone meanwhile
+            break
+    figures.accepted += late
+    return figures
+
+
+def _lines_after(folder: Path, name: str, end: int) -> int:
+    later = [segment for segment in segments_in(folder) if segment.path.name >= name]
+    return sum(segment.count(end if segment.path.name == name else 0) for segment in later)
 
 
 def _settled(figures: Figures) -> Figures:

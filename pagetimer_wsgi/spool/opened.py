@@ -23,6 +23,7 @@ class OpenSegment:
 
     def __init__(self, path: Path, fsync: bool) -> None:
         self.segment = Segment(path)
+        self.name = path.name
         self.size = 0
         self._fsync = fsync
         self._descriptor = Descriptor(open_file(path, _NEW))

@@ -58,7 +58,6 @@ class Process:
                 self._append(line)
         except OSError as error:
             raise self._away(error) from error
-        self.health.count("accepted")
 
     def check(self) -> None:
         """Try for real whether a line would be taken now, without one.
@@ -160,11 +159,16 @@ class Process:
             self._leave_lost_folder()
         if self._folder is None:
             self._folder = new_folder(self._spool, fsync=self._fsync)
+            with contextlib.suppress(OSError):
+                self.health.save(self._folder.path)  # from here on our lines are counted
         if self._opened is None:
             self._number += 1
             path = self._folder.path / f"{self._number:012d}{SUFFIX}"
             self._opened = OpenSegment(path, self._fsync)
-        return self._opened.append(line) and self._folder.is_held()
+        if not (self._opened.append(line) and self._folder.is_held()):
+            return False
+        self.health.accept(self._opened.name, self._opened.size)
+        return True
 
     def _end(self) -> None:
         opened, self._opened = self._opened, None

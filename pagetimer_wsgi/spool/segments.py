@@ -63,6 +63,13 @@ class Segment:
         """Return up to which byte some store has it, as far as the mark knows."""
         return self._read_mark().bytes
 
+    def count(self, start: int) -> int:
+        """Return how many lines end after this byte; none, if the file is gone."""
+        with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as stream:
+            stream.seek(start)
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_READ), b""))
+        return 0
+
     def is_stored(self, store: str) -> bool:
         """Tell whether this very store has every whole line."""
         return not any(True for _ in self.lines(self.stored(store)))
