@@ -12,7 +12,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -75,7 +75,7 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What taking beats in costs.")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each side (5)")
+    parser.add_argument("--rounds", type=int, default=4, help="turns of each side (4)")
     parser.add_argument("--seconds", type=int, default=2, help="that a turn lasts (2)")
     parser.add_argument("--quick", action="store_true", help="the first table alone, of ours")
     chosen = parser.parse_args()
@@ -111,9 +111,18 @@ def compare_sides(run: Run, mode: str) -> float:
         (base,) = (course.median("rate") for course in courses if course.side.name == EMPTY)
         head = ["", "beats/s", "from", "to", "of empty", "less writer", "CPU each", "writer's"]
         show([head, *(course.cells(base) for course in courses)])
+        report_older(courses)
         for course in courses:
             print(course.accounts())
     return base
+
+
+def report_older(courses: Sequence[Course]) -> None:
+    rates = {course.side.name: course.median("rate") for course in courses}
+    for name, rate in rates.items():
+        package, _, where = name.rpartition(", ")
+        if package and package != "ours":
+            print(f"{where}: ours takes {rates[f'ours, {where}'] / rate:.1f} times {package}'s")
 
 
 def report_busy(run: Run) -> None:

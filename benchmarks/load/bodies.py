@@ -27,12 +27,6 @@ def write_bodies(file: Path) -> Path:
     return file
 
 
-def read_bodies(file: Path) -> list[tuple[str, str]]:
-    """Return the bodies' parts."""
-    lines = file.read_text().splitlines()
-    return [(before, after) for before, _, after in (line.partition(_SPLIT) for line in lines)]
-
-
 def make_bodies() -> Iterator[tuple[str, str]]:
     """Yield each reader's beat, before and after its number. Its numbers are as long as this: 7."""
     keys = Keys([SECRET])
