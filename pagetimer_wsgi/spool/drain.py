@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ..errors import BadLine
 from ..events import Beat
 from ..lines import NewerLine, decode
+from ..pace import gently
 from ..stores.base import Store
 from . import folders
 from .health import Health, inherit
@@ -16,7 +17,7 @@ from .quarantine import Quarantine
 from .segments import Segment, segments_in
 from .spool import Spool
 
-BATCH = 2000
+BATCH = 1000
 """Beats in one transaction."""
 
 
@@ -67,7 +68,7 @@ def _batches(
     batch = _Batch()
     for segment in segments:
         try:
-            for line, end in segment.lines(segment.stored(identity)):
+            for line, end in gently(segment.lines(segment.stored(identity))):
                 try:
                     batch.beats.append(decode(line))
                     batch.lines.append(line)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import SpoolAway, StoreAway
+from ..pace import pausing
 from ..stores.base import Store
 from . import threads
 from .drain import drain
@@ -291,8 +292,9 @@ class _Thread:
         pause = _PAUSE
         turn = writer.turn_and_roll if writer.switched_on else writer.tidy
         try:
-            while not self._stop.wait(pause):
-                pause = _PAUSE if writer.turn_safely(turn) else _PAUSE_AWAY
+            with pausing(threads.sleep):
+                while not self._stop.wait(pause):
+                    pause = _PAUSE if writer.turn_safely(turn) else _PAUSE_AWAY
             if writer.switched_on:
                 with contextlib.suppress(TimeoutError):
                     writer.flush_here(self._last)
