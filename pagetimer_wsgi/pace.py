@@ -1,8 +1,8 @@
 """Pauses in long loops of a thread that shares its process with the host's requests.
 
 A thread that computes gives the interpreter away once in five milliseconds
-(:func:`sys.getswitchinterval`, which is the host's to set), and a request asks for it several times:
-whenever it has waited for its client. A pause gives it away at once.
+(:func:`sys.getswitchinterval`, which is the host's to set), and a request asks for it several
+times: whenever it has waited for its client. A pause gives it away at once.
 """
 
 from __future__ import annotations

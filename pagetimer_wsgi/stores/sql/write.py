@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, select
 from sqlalchemy.exc import DBAPIError
 
 from ...events import Beat, PageView, fold, join, join_beats, keep
+from ...pace import gently
 from .bulk import Bulk, Rows
 from .rows import (
     BEATS,
@@ -78,13 +79,13 @@ class Writing:
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
 
     def _write_page_views(self, connection: Connection, items: Sequence[Beat | PageView]) -> None:
-        check(chain.from_iterable(map(astuple, items)))
-        views = fold(items)
+        check(chain.from_iterable(map(astuple, gently(items))))
+        views = fold(gently(items))
         asked = self._views.bound([(view_id,) for view_id in views])
         there = self._bulk.read(connection, self._page_views_there, asked)
-        before = {view.view_id: view for view in map(page_view_of, there)}
+        before = {view.view_id: view for view in map(page_view_of, gently(there))}
         new = [view for view_id, view in views.items() if view_id not in before]
-        joined = ((view, join(view, views[view_id])) for view_id, view in before.items())
+        joined = ((view, join(view, views[view_id])) for view_id, view in gently(before.items()))
         changed = [after for view, after in joined if after != view]
         # Most that change only grow: whose they are, and of which page, stays as it is.
         grown = [view for view in changed if _shared(view) == _shared(before[view.view_id])]
@@ -95,16 +96,16 @@ class Writing:
 
     def _rows(self, connection: Connection, views: Sequence[PageView]) -> Rows:
         numbers = [numbers.of(connection, views) for numbers in self._numbers]
-        return list(map(page_view_values, views, *numbers))
+        return list(map(page_view_values, gently(views), *numbers))
 
     def _write_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
-        kept = keep(beats)
+        kept = keep(gently(beats))
         if not kept:
             return
         there = self._bulk.read(connection, self._beats_there, self._keys.bound(list(kept)))
-        before = {(row.view_id, row.seq): row for row in map(beat_of, there)}
+        before = {(row.view_id, row.seq): row for row in map(beat_of, gently(there))}
         new = [row for key, row in kept.items() if key not in before]
-        joined = ((row, join_beats(row, kept[key])) for key, row in before.items())
+        joined = ((row, join_beats(row, kept[key])) for key, row in gently(before.items()))
         changed = [after for row, after in joined if after != row]
         self._bulk.put(connection, beat, list(map(beat_values, new)))
         self._bulk.change(connection, beat, list(map(beat_values, changed)), _BEAT)
@@ -112,4 +113,4 @@ class Writing:
 
 def _rows_that_grow(views: Sequence[PageView]) -> Rows:
     # What they share is not looked up, since it is not written.
-    return [page_view_values(view, 0, None, None, None, None) for view in views]
+    return [page_view_values(view, 0, None, None, None, None) for view in gently(views)]
