@@ -18,6 +18,7 @@ Kept = Literal["page_views", "beats"]
 REMEMBERED_SECONDS = 30 * 86_400
 
 ENTRY_POINTS = "pagetimer_wsgi.stores"
+_ONE_INTERPRETER = "under mod_wsgi, give each application a WSGIDaemonProcess of its own"
 
 
 class Store(ABC):
@@ -182,7 +183,10 @@ def open_store(
         raise SettingsError("store", f"no store is offered for {scheme}://; there is {names}", url)
     try:
         store: Store = offered[scheme].load().open(url, key=key, fsync=fsync, migrate=migrate)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:  # Cython's modules say so of mod_wsgi's second application
+        advice = f"; {_ONE_INTERPRETER}" if "interpreter" in str(error) else ""
+        raise SettingsError("store", f"{error}{advice}", url) from error
+    except ValueError as error:
         raise SettingsError("store", str(error), url) from error
     return store
 

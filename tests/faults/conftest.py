@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +42,16 @@ def _new_store(request: pytest.FixtureRequest, kind: str, file: Path) -> str:
         return f"sqlite:///{file}"
     url: str = request.getfixturevalue("postgresql").database()
     return url
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder of nobody's, who serves for Apache: pytest's own is for this user alone."""
+    with tempfile.TemporaryDirectory(prefix="pagetimer-") as name:
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(name, nobody.pw_uid, nobody.pw_gid)
+        yield Path(name)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .ledger import Ledger, SentBeat, beats_of_a_view
 
+BEAT = "/_pagetimer/beat"
 BEATS = 8
 """Beats of one page view."""
 
@@ -30,7 +31,7 @@ def post(
     port: int,
     body: bytes,
     timeout: float = 10.0,
-    path: str = "/_pagetimer/beat",
+    path: str = BEAT,
     reader: str | None = None,
 ) -> int:
     """Post a body, and return the answer's status.
@@ -58,12 +59,13 @@ def send(
     beat: SentBeat,
     timeout: float = 10.0,
     reader: str | None = None,
+    path: str = BEAT,
 ) -> int | None:
     """Send one beat, and note in the ledger what was answered; ``None``: nothing was."""
     ledger.send(beat)
     status: int | None = None
     with contextlib.suppress(OSError, http.client.HTTPException):
-        status = post(port, beat.body(), timeout, reader=reader)
+        status = post(port, beat.body(), timeout, path, reader=reader)
     ledger.answer(beat, status)
     return status
 
@@ -74,12 +76,19 @@ class Load:
     :param clients: how many at once
     :param pause: seconds that each waits after a beat
     :param most: beats in all, so that no load is without bounds
+    :param path: where the beats go
     """
 
     def __init__(
-        self, port: int, ledger: Ledger, clients: int = 4, pause: float = 0.0, most: int = 20_000
+        self,
+        port: int,
+        ledger: Ledger,
+        clients: int = 4,
+        pause: float = 0.0,
+        most: int = 20_000,
+        path: str = BEAT,
     ) -> None:
-        self._port, self._ledger = port, ledger
+        self._port, self._ledger, self._path = port, ledger, path
         self._pause, self._most = pause, most
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
@@ -105,7 +114,7 @@ class Load:
     def _run(self) -> None:
         while not self._stop.is_set() and self._ledger.answers.total() < self._most:
             for beat in beats_of_a_view(BEATS):
-                status = send(self._port, self._ledger, beat)
+                status = send(self._port, self._ledger, beat, path=self._path)
                 # Who gets no answer waits: a worker that was killed is being replaced.
                 if self._stop.wait(self._pause if status else max(self._pause, 0.05)):
                     return

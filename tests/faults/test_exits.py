@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
 import signal
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -25,16 +22,6 @@ NOISE = 1.0
 """Seconds by which two exits of one server may differ here."""
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that Apache's user may use: pytest's own is for its user alone."""
-    with tempfile.TemporaryDirectory(prefix="pagetimer-") as name:
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(name, nobody.pw_uid, nobody.pw_gid)
-        yield Path(name)
-
-
 @pytest.mark.parametrize("locked", [True, pytest.param(False, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "server",
@@ -50,16 +37,16 @@ def folder() -> Iterator[Path]:
     ],
 )
 def test_an_exit_is_delayed_by_a_second_at_most_and_what_was_accepted_is_stored_later(
-    server: str, locked: bool, ledger: Ledger, folder: Path
+    server: str, locked: bool, ledger: Ledger, open_folder: Path
 ) -> None:
-    with hosting(server, folder, environment={"BARE": "yes"}) as host:
+    with hosting(server, open_folder, environment={"BARE": "yes"}) as host:
         without = exit_under_load(host, Ledger("without us"), contextlib.nullcontext())
-    with hosting(server, folder) as host:
+    with hosting(server, open_folder) as host:
         database = host.data / "pagetimer.db"
         lock = locking(database) if locked else contextlib.nullcontext()
         within = exit_under_load(host, ledger, lock)
     assert "Traceback" not in host.log()
-    with hosting(server, folder) as host:
+    with hosting(server, open_folder) as host:
         ledger.hold(host.store)
     ledger.notes.append(f"exit after {within:.2f} s, without us {without:.2f} s")
     assert within <= without + MOST + NOISE

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,7 @@ def nobody() -> pwd.struct_passwd:
 
 
 @pytest.fixture
-def site(nobody: pwd.struct_passwd, tmp_path: Path) -> Iterator[Site]:
+def site(open_folder: Path, tmp_path: Path) -> Site:
     """A site whose data is to lie in a folder of nobody's; this process has drained elsewhere.
 
     What draining imports is here before a child becomes another user, who may not read it.
@@ -34,10 +32,8 @@ def site(nobody: pwd.struct_passwd, tmp_path: Path) -> Iterator[Site]:
     elsewhere = Site(tmp_path / "elsewhere", f"sqlite:///{tmp_path}/elsewhere/pagetimer.db")
     Answers(tmp_path / "answers").collect(elsewhere.timer(writer="off"), beats_of_a_view(1))
     elsewhere.drain()
-    with tempfile.TemporaryDirectory(prefix="pagetimer-") as name:  # pytest's own is root's alone
-        os.chown(name, nobody.pw_uid, nobody.pw_gid)
-        data = Path(name, "data")
-        yield Site(data, f"sqlite:///{data}/pagetimer.db")
+    data = open_folder / "data"
+    return Site(data, f"sqlite:///{data}/pagetimer.db")
 
 
 def become(user: pwd.struct_passwd) -> None:

@@ -17,7 +17,7 @@ from pagetimer_wsgi import PageTimer
 
 from .hosts import Host, hosting
 from .ledger import Ledger, beats_of_a_view
-from .load import Load, send
+from .load import BEAT, Load, post, send
 from .steps import Answers, Site, fork
 
 _MACHINE_IDS = ("/etc/machine-id", "/proc/sys/kernel/random/boot_id")
@@ -84,6 +84,20 @@ def use_both(timers: list[PageTimer], answers: list[Answers], end: str) -> None:
     timers[0].close()
     answers[1].collect(timers[1], beats_of_a_view(20))
     timers[1].close()
+
+
+def test_a_second_interpreter_of_a_process_works_or_is_told_what_would_be_right(
+    ledger: Ledger, open_folder: Path
+) -> None:
+    with hosting("mod_wsgi", open_folder) as host:
+        with Load(host.port, ledger, 2, pause=0.01) as load:
+            load.wait_for(50)
+            beat = beats_of_a_view(1)[0]
+            ledger.send(beat)
+            if post(host.port, beat.body(), path=f"/second{BEAT}") != 204:
+                assert "give each application a WSGIDaemonProcess of its own" in host.log()
+            load.wait_for(50)
+        ledger.hold(host.store)
 
 
 def new_site(folder: Path, database: Path) -> Site:
