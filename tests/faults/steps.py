@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,9 @@ class Process:
 
 def fork(role: Callable[..., object], *arguments: object) -> Process:
     """Let a process of its own play a role; its exit status is 0 if it plays it to its end."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons warn beside threads
+        pid = os.fork()
     if pid:
         process = Process(pid)
         _living.add(process)

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-import warnings
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,6 @@ def answers(tmp_path: Path) -> Answers:
 
 def fork_while_threads_append(site: Site, answers: Answers, forks: int, times: Path) -> None:
     """Fork again and again while threads send beats; each child sends some at once."""
-    warnings.simplefilter("ignore")  # later Pythons warn of just this
     timer, stop = site.timer(), threading.Event()
 
     def append() -> None:
@@ -83,8 +81,7 @@ def test_a_child_that_was_forked_while_a_lock_was_held_has_its_first_beat_accept
 def accept_and_leave_a_child(site: Site, answers: Answers, go: Path) -> None:
     timer = site.timer(writer="off")
     answers.collect(timer, beats_of_a_view(8))
-    if os.fork() == 0:
-        live_on(timer, answers, go)
+    fork(live_on, timer, answers, go)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

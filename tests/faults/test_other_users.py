@@ -30,7 +30,9 @@ def site(open_folder: Path, tmp_path: Path) -> Site:
     """
     (tmp_path / "elsewhere").mkdir()
     elsewhere = Site(tmp_path / "elsewhere", f"sqlite:///{tmp_path}/elsewhere/pagetimer.db")
-    Answers(tmp_path / "answers").collect(elsewhere.timer(writer="off"), beats_of_a_view(1))
+    timer = elsewhere.timer(writer="off")
+    Answers(tmp_path / "answers").collect(timer, beats_of_a_view(1))
+    timer.close()
     elsewhere.drain()
     data = open_folder / "data"
     return Site(data, f"sqlite:///{data}/pagetimer.db")
