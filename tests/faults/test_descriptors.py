@@ -24,7 +24,8 @@ def test_a_host_that_closes_our_files_loses_no_beat(
             for _ in range(times):
                 load.wait_for(10)
                 assert ask(host.port, "/close") == 200
-        ledger.hold(host.store)
+        # Of two threads one may close what the other is about to write to.
+        ledger.hold(host.store, refusals=server == "gunicorn-gthread")
 
 
 @TIMES
