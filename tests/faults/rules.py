@@ -78,11 +78,12 @@ def _kept_as(view_id: str, began: int, moment: int, now: int) -> frozenset[str]:
 def read_form(body: bytes) -> dict[str, str] | None:
     """Return the fields of a form (WHATWG URL, 5.1), names as they stand; ``None``: no UTF-8.
 
-    Of a name that stands twice the last value counts.
+    An empty value says nothing; of a name that stands twice the last value counts.
     """
     pairs = [pair.partition(b"=") for pair in body.split(b"&")]
     try:
-        return {name.decode(): _plain(value) for name, _, value in pairs}
+        body.decode()
+        return {name.decode(): _plain(value) for name, _, value in pairs if value}
     except UnicodeDecodeError:
         return None
 
@@ -94,7 +95,6 @@ def _plain(text: bytes) -> str:
         digits = part[:2].lower().decode("latin-1")
         is_byte = len(digits) == 2 and all(digit in HEX for digit in digits)
         parts.append(bytes([int(digits, 16)]) + part[2:] if is_byte else b"%" + part)
-    text.decode()
     return b"".join(parts).decode()
 
 

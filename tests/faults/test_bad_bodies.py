@@ -132,7 +132,15 @@ FIELDS = st.fixed_dictionaries(
         "x": st.text(),
     },
 )
+VALUES = ("", "7", "00", "+1", "1_0", "9007199254740993", "1e3", "%37", "%ff", "%2F%00", "%D9%A3")
+MORE_PAIRS = st.lists(st.tuples(st.sampled_from("vntpdelrwk"), st.sampled_from(VALUES)))
+BEAT = tuple(
+    {"v": "0" * 32, "n": "1", "t": "2", "p": "/", "d": str(time.time_ns() // 10**6)}.items()
+)
 BODIES = st.one_of(
+    st.tuples(st.permutations(BEAT), MORE_PAIRS).map(
+        lambda both: "&".join(map("=".join, both[0] + both[1])).encode()
+    ),
     FIELDS.map(lambda fields: urllib.parse.urlencode(fields, errors="surrogatepass").encode()),
     FIELDS.map(lambda f: "&".join(f"{k}={v}" for k, v in f.items()).encode(errors="replace")),
     st.binary(max_size=200),
