@@ -13,6 +13,7 @@ import pytest
 from pagetimer_wsgi.errors import SpoolAway
 from pagetimer_wsgi.spool import folders, room
 from pagetimer_wsgi.spool import process as module
+from pagetimer_wsgi.spool.health import figures_in
 from pagetimer_wsgi.spool.segments import Segment
 from pagetimer_wsgi.spool.spool import Spool
 
@@ -115,6 +116,12 @@ def test_a_segment_ends_before_it_grows_over_segment_bytes(spool, monkeypatch):
         b"longer than a whole segment\n",
         b"dddd\n",
     ]
+
+
+def test_a_process_that_is_killed_at_once_has_left_what_its_lines_are_counted_from(spool):
+    for line in (b"one\n", b"two\n"):
+        spool.append(line)
+    assert figures_in(spool.folder, [spool.process.folder_path]).accepted == 2
 
 
 def test_checking_a_spool_leaves_nothing_of_ours_in_it(spool):
