@@ -30,7 +30,8 @@ _REASONS = {
     429: "429 Too Many Requests",
     503: "503 Service Unavailable",
 }
-_RETRY_AFTER = "10"
+_NEVER_KEPT = ("Cache-Control", "no-store")
+_MORE_HEADERS = {405: [("Allow", "POST")], 503: [("Retry-After", "10")]}
 
 
 @dataclass(frozen=True)
@@ -135,26 +136,29 @@ class BeatEndpoint:
         self._after = after
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        headers: list[tuple[str, str]] = []
         try:
             if environ["REQUEST_METHOD"] != "POST":
-                headers.append(("Allow", "POST"))
                 raise Refused(405, "beats come by POST")
-            headers += self._take(environ)
-            status, reason = 204, ""
+            headers = self._take(environ)
         except (Refused, SpoolAway, NoSecret) as error:
-            status, reason = self._door.asked_for_trouble(error)
-        if status == 503:
-            headers.append(("Retry-After", _RETRY_AFTER))
-        headers.append(("Cache-Control", "no-store"))
-        body = f"{reason}\n".encode() if reason else b""
-        if body:
-            headers.append(("Content-Type", "text/plain; charset=utf-8"))
-            headers.append(("Content-Length", str(len(body))))
-        start_response(_REASONS[status], headers)
+            chunks = self._refuse(error, start_response)
+        else:
+            start_response(_REASONS[204], [_NEVER_KEPT, *headers])
+            chunks = []
         after = self._after()
-        chunks = [body] if body else []
         return chunks if after is None else _Closing(chunks, after)
+
+    def _refuse(self, error: PageTimerError, start_response: StartResponse) -> list[bytes]:
+        status, reason = self._door.asked_for_trouble(error)
+        body = f"{reason}\n".encode()
+        headers = [
+            _NEVER_KEPT,
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            *_MORE_HEADERS.get(status, ()),
+        ]
+        start_response(_REASONS[status], headers)
+        return [body]
 
     def _take(self, environ: Environ) -> list[tuple[str, str]]:
         """Accept a beat, or leave it out by choice; return the headers that the answer needs."""
@@ -166,11 +170,12 @@ class BeatEndpoint:
         times = believe(claim, now, token.made_at if token else None)
         named = name_pair(claim.seq, keys, door.senders.read_pair(environ), token)
         path = door.cut(claim.path)
-        if not door.senders.measures(path, named.user, door.senders.address(environ)):
+        address = door.senders.address(environ)
+        if not door.senders.measures(path, named.user, address):
             return []
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
             return []
-        sender, headers = door.senders.name(environ, keys, named)
+        sender, headers = door.senders.name(environ, keys, named, address)
         door.keep(
             Beat(
                 seq=claim.seq,

@@ -108,11 +108,12 @@ class OlderCalls:
         keys = door.keys()
         named = name_pair(0, keys, self._who_asks(environ), None)
         path = door.cut(path)
-        if not door.senders.measures(path, named.user, door.senders.address(environ)):
+        address = door.senders.address(environ)
+        if not door.senders.measures(path, named.user, address):
             return
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
             return
-        sender, _ = door.senders.name(environ, keys, named)
+        sender, _ = door.senders.name(environ, keys, named, address)
         if known.get("referrer"):
             known["referrer"] = door.cut(known["referrer"])
         door.keep(

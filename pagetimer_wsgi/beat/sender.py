@@ -96,7 +96,7 @@ class Senders:
         return self.privacy_signals != "ignore" and "1" in signals
 
     def name(
-        self, environ: Environ, keys: Keys, named: Pair
+        self, environ: Environ, keys: Keys, named: Pair, address: Address | None
     ) -> tuple[Sender, list[tuple[str, str]]]:
         """Return who sent it, and the headers that the answer then needs.
 
@@ -106,20 +106,13 @@ class Senders:
         agent = _agent(header) if len(header) <= _MAX_TEXT else clean(native(header), _MAX_TEXT)
         if self.wants_privacy(environ):
             return Sender(agent=agent), []
-        address = self.address(environ)
         user, session = named
         visitor: str | None = None
         headers: list[tuple[str, str]] = []
         if user is None and session is None:
             visitor, headers = self._visitor(environ, keys, address, agent)
-        sender = Sender(
-            username=clean(user, _MAX_USER),
-            session_key=session,
-            visitor=visitor,
-            ip_address=kept_address(address, self.ip),
-            agent=agent,
-        )
-        return sender, headers
+        kept = kept_address(address, self.ip)
+        return Sender(clean(user, _MAX_USER), session, visitor, kept, agent), headers
 
     def _visitor(
         self, environ: Environ, keys: Keys, address: Address | None, agent: str | None
