@@ -121,12 +121,15 @@ def fork(role: Callable[..., object], *arguments: object) -> Process:
         process = Process(pid)
         _living.add(process)
         return process
+    _living.clear()  # those are its parent's
     status = 1
     try:
         role(*arguments)
+        end_all()
         status = 0
     except BaseException:
         traceback.print_exc()
+        end_all()
     finally:
         os._exit(status)
 
