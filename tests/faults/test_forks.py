@@ -17,7 +17,6 @@ from .ledger import Ledger, beats_of_a_view
 from .steps import Answers, Site, Step, fork
 
 FORKS = pytest.mark.parametrize("forks", [25, pytest.param(2_000, marks=pytest.mark.long)])
-STRIDE = pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.long)])
 THREADS = 4
 
 
@@ -137,11 +136,10 @@ def accept(site: Site, answers: Answers, step: Step) -> None:
     timer.close()
 
 
-@STRIDE
 def test_an_adopter_may_come_at_any_step_of_a_new_process(
-    stride: int, site: Site, answers: Answers, ledger: Ledger
+    site: Site, answers: Answers, ledger: Ledger
 ) -> None:
-    for number in itertools.count(1, stride):
+    for number in itertools.count(1):
         owner = fork(accept, site, answers, Step(number, signal.SIGSTOP))
         halted = owner.is_halted()
         site.grow_old()
@@ -154,14 +152,11 @@ def test_an_adopter_may_come_at_any_step_of_a_new_process(
     answers.tell(ledger)
     ledger.hold(site.store)
     assert set(ledger.answers) == {204}
-    ledger.notes.append(f"every {stride} of {number} steps")
+    ledger.notes.append(f"{number} steps")
 
 
-@STRIDE
-def test_a_new_process_may_die_at_any_step(
-    stride: int, site: Site, answers: Answers, ledger: Ledger
-) -> None:
-    for number in itertools.count(1, stride):
+def test_a_new_process_may_die_at_any_step(site: Site, answers: Answers, ledger: Ledger) -> None:
+    for number in itertools.count(1):
         status = fork(accept, site, answers, Step(number, signal.SIGKILL)).join()
         site.grow_old()
         assert fork(site.drain).join() == 0
@@ -170,4 +165,4 @@ def test_a_new_process_may_die_at_any_step(
             break
     answers.tell(ledger)
     ledger.hold(site.store)
-    ledger.notes.append(f"every {stride} of {number} steps")
+    ledger.notes.append(f"{number} steps")
