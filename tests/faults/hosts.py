@@ -102,6 +102,7 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
     "gunicorn-preload": _gunicorn("--workers=3", "--preload"),
     "uwsgi": _uwsgi("--processes=3", "--enable-threads"),
     "uwsgi-without-threads": _uwsgi("--processes=2", old=True),
+    "uwsgi-alone-without-threads": _uwsgi("--processes=1", old=True),
     "granian": _module(
         "granian",
         "--interface=wsgi",

@@ -15,8 +15,6 @@ from .ledger import ALL, Ledger
 from .load import Load, Pulse
 from .steps import Site, fork
 
-SERVER = "uwsgi-without-threads"
-
 
 def drain(host: Host) -> None:
     """Drain by the command line."""
@@ -37,7 +35,7 @@ def threads(host: Host) -> int:
 def test_requests_drain_what_was_accepted_and_the_command_line_drains_the_rest(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    with hosting(SERVER, tmp_path) as host:
+    with hosting("uwsgi-without-threads", tmp_path) as host:
         with Load(host.port, ledger, pause=0.01) as load:
             load.wait_for(200)
             host.kill_a_worker(0)
@@ -53,7 +51,7 @@ def test_requests_drain_what_was_accepted_and_the_command_line_drains_the_rest(
 
 
 def test_no_request_waits_for_a_locked_store(ledger: Ledger, tmp_path: Path) -> None:
-    with hosting(SERVER, tmp_path) as host:
+    with hosting("uwsgi-alone-without-threads", tmp_path) as host:
         drain(host)
         with contextlib.closing(sqlite3.connect(host.data / "pagetimer.db")) as connection:
             connection.isolation_level = None
