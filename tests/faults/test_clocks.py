@@ -26,7 +26,9 @@ STRAY = "f" * 12
 """What stands for the moment in the view id of a client whose clock is far off."""
 
 
-@pytest.mark.parametrize("server", ["gunicorn-gthread", "uwsgi"])
+@pytest.mark.parametrize(
+    "server", ["gunicorn-gthread", pytest.param("uwsgi", marks=pytest.mark.long)]
+)
 def test_a_clock_that_is_set_a_day_on_and_back_stalls_nothing_and_adds_no_time(
     server: str, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -15,7 +15,9 @@ TIMES = pytest.mark.parametrize("times", [20, pytest.param(1_000, marks=pytest.m
 
 
 @TIMES
-@pytest.mark.parametrize("server", ["gunicorn-sync", "gunicorn-gthread"])
+@pytest.mark.parametrize(
+    "server", ["gunicorn-gthread", pytest.param("gunicorn-sync", marks=pytest.mark.long)]
+)
 def test_a_host_that_closes_our_files_loses_no_beat(
     server: str, times: int, ledger: Ledger, tmp_path: Path
 ) -> None:

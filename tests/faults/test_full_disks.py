@@ -17,7 +17,9 @@ MEBIBYTES = 120
 
 
 @pytest.mark.parametrize("times", [4, pytest.param(100, marks=pytest.mark.long)])
-@pytest.mark.parametrize("server", ["gunicorn-gthread", "gunicorn-gevent"])
+@pytest.mark.parametrize(
+    "server", ["gunicorn-gthread", pytest.param("gunicorn-gevent", marks=pytest.mark.long)]
+)
 def test_what_finds_no_room_is_refused_and_takes_no_other_beat_with_it(
     server: str, times: int, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -68,7 +68,13 @@ def test_a_segment_stays_if_its_database_is_lost_right_after_the_commit(
         ledger.hold(host.store)
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        pytest.param(False, id="removed"),
+        pytest.param(True, id="replaced", marks=pytest.mark.long),
+    ],
+)
 def test_after_a_restart_it_goes_on_with_the_database_that_is_there(
     replaced: bool, ledger: Ledger, tmp_path: Path
 ) -> None:

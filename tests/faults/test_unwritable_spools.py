@@ -29,7 +29,7 @@ def in_the_place_of_a_file(folder: Path) -> Iterator[None]:
     "unwritable",
     [
         pytest.param(read_only_modes, id="read-only"),
-        pytest.param(read_only_disk, id="read-only disk"),
+        pytest.param(read_only_disk, id="read-only disk", marks=pytest.mark.long),
         pytest.param(in_the_place_of_a_file, id="missing"),
     ],
 )

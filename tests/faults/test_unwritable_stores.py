@@ -24,7 +24,7 @@ from .load import Load
         pytest.param(
             lambda file: read_only_modes(file.parent), id="folder", marks=pytest.mark.long
         ),
-        pytest.param(lambda file: read_only_disk(file.parent), id="mount"),
+        pytest.param(lambda file: read_only_disk(file.parent), id="mount", marks=pytest.mark.long),
     ],
 )
 def test_a_read_only_database_lets_all_beats_wait(
