@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,23 @@ def test_without_a_writable_spool_beats_are_refused_and_pages_go_out(
         host.recovers()
     assert (pulse.statuses, pulse.bodies) == ({200}, page)
     assert len(host.complaints("spool")) == 1
+
+
+def test_a_spool_that_becomes_read_only_under_load_loses_nothing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    with hosting("gunicorn-gthread", tmp_path, unprivileged=True) as host:
+        with Load(host.port, ledger, pause=0.01) as load, Pulse(host.port) as pulse:
+            for _ in range(2):
+                load.wait_for(100)
+                with ExitStack() as folders:
+                    for folder in sorted((host.data / "spool").rglob("*/")):
+                        folders.enter_context(read_only_modes(folder))
+                    time.sleep(2)
+            load.wait_for(100)
+        ledger.hold(host.store, refusals=True)
+        host.recovers()
+    assert (pulse.statuses, len(pulse.bodies)) == ({200}, 1)
 
 
 def test_a_spool_that_is_removed_while_it_is_written_to_begins_anew(
