@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from databases import PostgreSQL
 
 from pagetimer_wsgi.stores.base import open_store
 from pagetimer_wsgi.stores.query import Query
@@ -54,6 +55,24 @@ def test_a_database_in_the_place_of_another_gets_nothing_before_a_restart(
     assert beats_in(other) == 0
 
 
+def test_another_database_of_a_server_gets_nothing_before_a_restart(
+    ledger: Ledger, tmp_path: Path, own_postgresql: PostgreSQL
+) -> None:
+    name = own_postgresql.url.rpartition("/")[2]
+    with hosting("gunicorn-sync", tmp_path, store=own_postgresql.url) as host:
+        with Load(host.port, ledger, pause=0.01) as load:
+            host.until(lambda said: said["stored"])
+            rename(own_postgresql, name, "elsewhere")
+            own_postgresql.psql(f"CREATE DATABASE {name} OWNER pagetimer")
+            host.says("store", LOST)
+            load.wait_for(100)
+            assert beats_in(own_postgresql.url) == 0
+            rename(own_postgresql, name, "other")
+            rename(own_postgresql, "elsewhere", name)
+        ledger.hold(host.store)
+        host.recovers()
+
+
 def test_a_segment_stays_if_its_database_is_lost_right_after_the_commit(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -98,6 +117,14 @@ def move(source: Path, target: Path) -> None:
     for name in ("pagetimer.db", "pagetimer.db-wal", "pagetimer.db-shm"):
         with contextlib.suppress(FileNotFoundError):
             shutil.move(source / name, target / name)
+
+
+def rename(server: PostgreSQL, name: str, other: str) -> None:
+    """Rename a database, which nobody may be connected with meanwhile."""
+    server.psql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{name}'")
+    server.psql(f"ALTER DATABASE {name} RENAME TO {other}")
+    server.psql(f"ALTER DATABASE {other} ALLOW_CONNECTIONS true")
 
 
 def make_database(url: str) -> None:
