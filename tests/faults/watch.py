@@ -46,12 +46,13 @@ def _look(port: int, seen: Counter[tuple[str, int]], stop: threading.Event) -> N
 
 
 def _ask(port: int, path: str) -> int:
+    """Return the answer's status; 500 for a failure that nobody has thought of."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         headers = {"Authorization": f"Bearer {VIEWER}"}
         connection.request("GET", f"/_pagetimer{path}", headers=headers)
         response = connection.getresponse()
-        response.read()
-        return response.status
+        # Also a 503, but no promised one.
+        return 500 if b"Something of pagetimer failed" in response.read() else response.status
     finally:
         connection.close()
