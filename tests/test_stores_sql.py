@@ -515,3 +515,14 @@ def test_a_page_view_takes_few_hundred_bytes_with_its_indexes(place, store):
         store.write(sent[first : first + 2_000])
     # PostgreSQL's numbers have a fixed width, and each row 28 bytes of its own.
     assert place.size_of_page_views() / count < (230 if isinstance(place, Sqlite) else 450)
+
+
+def test_closing_takes_no_connection_from_a_thread_that_uses_it(store):
+    store.write([a_beat(1)])
+    asked = store._database.writing()
+    with asked:
+        store.close()
+        assert store._database._engine().pool.checkedout() == 1
+    store.close()
+    assert store._database._engine().pool.checkedin() == 0
+    assert store.write([a_beat(2)]) == []

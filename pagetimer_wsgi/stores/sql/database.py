@@ -38,6 +38,7 @@ class Database(ABC):
         self.bulk = bulk
         self.migrate = migrate
         self._engines: dict[int, Engine] = {}
+        self._uses: set[tuple[int, object]] = set()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -45,7 +46,7 @@ class Database(ABC):
 
         :raises StoreAway: if the database cannot be had or written to now
         """
-        with self._telling(), self._begin_writing() as connection:
+        with self._telling(), self._using(), self._begin_writing() as connection:
             self._bring_up_to_date(connection)
             yield connection
 
@@ -55,7 +56,7 @@ class Database(ABC):
 
         :raises StoreAway: if the database cannot be read now
         """
-        with self._telling(), self._begin_reading() as connection:
+        with self._telling(), self._using(), self._begin_reading() as connection:
             found = None if connection is None else migrations.version(connection)
             if found not in (None, migrations.HEAD):
                 raise self._other_version(found)
@@ -77,10 +78,23 @@ class Database(ABC):
         return False
 
     def close(self) -> None:
-        """Let go of this process's connections; using the database again opens new ones."""
-        engine = self._engines.get(os.getpid())
-        if engine is not None:
+        """Let go of this process's connections; using the database again opens new ones.
+
+        While another thread uses one, it is left to the next call.
+        """
+        pid = os.getpid()
+        engine = self._engines.get(pid)
+        if engine is not None and not any(user == pid for user, _ in tuple(self._uses)):
             engine.dispose()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        use = (os.getpid(), object())
+        self._uses.add(use)
+        try:
+            yield
+        finally:
+            self._uses.discard(use)
 
     def _engine(self) -> Engine:
         pid = os.getpid()
