@@ -14,8 +14,10 @@ PATHS = 500
 SECONDS = 20.0
 """Mean time on a page; four beats each, so that two thousand beats a second arrive."""
 _NOON = 1_772_366_400_000
-_AGENTS = 100
-_BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0"
+AGENTS = [
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0"
+    for version in range(60, 160)
+]
 
 
 def lines(count: int) -> Iterator[bytes]:
@@ -59,7 +61,7 @@ def _shared(chance: random.Random, user: int, now: float) -> dict[str, object]:
         "path": f"/course/{path // 25}/chapter-{path % 25}",
         "route": "/course/<course>/<chapter>",
         "referrer": f"https://www.example.com/course/{before // 25}/chapter-{before % 25}",
-        "agent": _BROWSER.format(60 + user % _AGENTS),
+        "agent": AGENTS[user % len(AGENTS)],
         "words": 400 + path,
         "ip_address": f"203.0.{user % 250}.0",
         "client_started_at": started - 30,

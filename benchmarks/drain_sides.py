@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from drain_lines import lines
+from drain_lines import AGENTS, lines
 
+from pagetimer_wsgi.agents import describe
 from pagetimer_wsgi.events import fold, keep
 from pagetimer_wsgi.lines import decode
 from pagetimer_wsgi.spool import drain
@@ -41,6 +42,8 @@ def ours(url: str, folder: Path, count: int) -> Iterator[Run]:
     for line in lines(count):
         spool.append(line)
     store.check()
+    for agent in AGENTS:  # a writer that has run for a while knows them
+        describe(agent)
     yield lambda: drain.drain(spool, store, Quarantine(folder / "quarantine"))
     store.close()
     spool.process.close()

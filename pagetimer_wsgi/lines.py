@@ -31,12 +31,12 @@ def decode(line: bytes) -> Beat:
     :raises NewerLine: if its format is newer than :data:`FORMAT`
     :raises BadLine: if it is no beat
     """
-    found = _FORMAT.match(line)
-    if not found:
+    if not line.startswith(_HEAD):
+        found = _FORMAT.match(line)
+        if found and int(found[1]) > FORMAT:
+            raise NewerLine(f"format {int(found[1])}; this version reads up to {FORMAT}")
         raise BadLine(line, "it does not begin with the number of its format")
-    if int(found[1]) > FORMAT:
-        raise NewerLine(f"format {int(found[1])}; this version reads up to {FORMAT}")
     try:
-        return _decoder.decode(b"{" + line[found.end() :])
+        return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadLine(line, str(error)) from error

@@ -17,7 +17,7 @@ from .quarantine import Quarantine
 from .segments import Segment, segments_in
 from .spool import Spool
 
-BATCH = 1000
+BATCH = 2000
 """Beats in one transaction."""
 
 

@@ -38,6 +38,9 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 # A value or a constraint; a trigger's RAISE; a text too long for its index.
 _ABOUT_ROWS = ("22", "23", "P0001", "54000")
 
+_AT_ONCE = 500
+"""Rows that the driver takes apart in one go, while nobody else runs."""
+
 
 class ArrayRows(Given):
     """Rows as one array a column."""
@@ -95,8 +98,8 @@ class PostgresqlBulk(Bulk):
 
     def read(self, connection: Connection, found: SelectBase, bound: Parameters) -> Rows:
         """Return the rows that are found; see the base class."""
-        rows: Rows = connection.execute(cast(Executable, found), bound).all()
-        return rows
+        result = connection.execute(cast(Executable, found), bound)
+        return [row for some in result.partitions(_AT_ONCE) for row in some]
 
     def put(self, connection: Connection, table: Table, rows: Rows) -> None:
         """Add rows by COPY; see the base class."""
