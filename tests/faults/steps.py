@@ -166,8 +166,8 @@ class Site:
         assert status == 0, status
 
     def left(self) -> list[Path]:
-        """Return what is still there of the folders of processes, segments above all."""
-        return sorted((self.folder / "spool").glob("*/*/**/*"))
+        """Return the folders of processes that are still there."""
+        return [path for path in (self.folder / "spool").glob("*/*") if path.is_dir()]
 
     def lose_lock(self) -> None:
         """Let whoever drains no longer keep others from it."""
