@@ -20,14 +20,15 @@ from .ledger import ALL, Counts, Ledger
 
 WARM = 5
 """Twentieths after which all has been used once."""
-GROWTH = 8
-"""MiB that a process may come to hold after that, of whatever number of beats."""
 
 
-@pytest.mark.parametrize("number", [50_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+# What is remembered of browsers fills up over the first half million beats, by some 8 MiB.
+@pytest.mark.parametrize(
+    ("number", "growth"), [(50_000, 8), pytest.param(1_000_000, 16, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("store", ["there", "away"])
 def test_memory_does_not_grow_with_the_number_of_beats(
-    store: str, number: int, ledger: Ledger, tmp_path: Path
+    store: str, number: int, growth: int, ledger: Ledger, tmp_path: Path
 ) -> None:
     place = tmp_path / "store"
     if store == "away":
@@ -43,7 +44,7 @@ def test_memory_does_not_grow_with_the_number_of_beats(
     ledger.notes.append(f"{held[0]:.1f}, {held[WARM]:.1f}, {held[-1]:.1f} MiB")
     assert ledger.answers[204] + ledger.answers[503] == number
     assert (ledger.counts.missing, ledger.counts.twice) == (0, 0), ledger.counts
-    assert max(held) - held[WARM] < GROWTH, held
+    assert max(held) - held[WARM] < growth, held
 
 
 def _flood(number: int, data: Path, url: str) -> Any:
