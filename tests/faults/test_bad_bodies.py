@@ -190,7 +190,7 @@ def test_no_body_however_framed_gets_a_5xx_from_a_server(
             after = _post(host, stranger, record, number)
         record.hold(host.store)
     ledger.notes.append(f"{server}: {after - before:+.1f} MiB")
-    assert after - before < 8
+    assert after - before < 24  # a worker may have asked, or stored, nothing before
 
 
 def _post(host: Host, stranger: Stranger, record: Record, number: int) -> float:
