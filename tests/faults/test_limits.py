@@ -22,7 +22,13 @@ from .watch import watching
 # --- what may wait --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("server", ["gunicorn-sync", "gunicorn-gthread", "gunicorn-gevent"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "gunicorn-gthread",
+        *(pytest.param(f"gunicorn-{kind}", marks=pytest.mark.long) for kind in ("sync", "gevent")),
+    ],
+)
 def test_what_waits_stays_within_spool_limit_and_is_stored_when_the_store_is_back(
     server: str, ledger: Ledger, tmp_path: Path
 ) -> None:
