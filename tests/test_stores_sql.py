@@ -477,6 +477,13 @@ def test_the_view_shows_plain_words_to_other_tools(place, store):
     }
 
 
+def test_texts_sort_by_code_point_for_other_tools(place, store):
+    paths = ["/Z", "/a", "/b", "/\u00e9", "/\uffee", "/\U0001f600"]
+    store.write([a_beat(number, path=path) for number, path in enumerate(reversed(paths))])
+    rows = place.sql("SELECT path FROM pagetimer_page_views ORDER BY path")
+    assert [path for (path,) in rows] == paths
+
+
 # Size
 
 
