@@ -39,10 +39,11 @@ busy          beside two threads of the process that compute in Python all the w
 of bare       our rate as a part of the bare side's in the same round; the median of all rounds
 CPU           of the process, in microseconds a beat; PostgreSQL's server has its own
 
-What bounds it. The bare sides: SQLite's trees; the server's. Ours: about half is Python, which
-decodes, checks, folds and joins; half is the database, which finds what is there and writes 32
-values a beat with seven indexes. In a busy process: the interpreter's lock, of which three threads
-have a third each, and for which every statement waits 5 ms anew."""
+What bounds it. The bare sides: the database. Ours: about half is Python, which decodes, checks,
+folds and joins; half is the database, which finds what is there, and writes page views of 26
+columns with five indexes, most of them several times, since their beats come in several batches.
+In a busy process: the interpreter's lock, of which each thread has its third, and for which every
+statement waits 5 ms."""
 
 
 @dataclass
