@@ -85,6 +85,15 @@ def test_what_our_client_writes_is_read_as_any_form_is(sent):
     assert parse_beat(sent.encode()) == parse_beat("&".join(sent.split("&")[::-1]).encode())
 
 
+@pytest.mark.parametrize("unclean", ["p=%2Fa%00", "p=%2F%C2%85", "r=%2F%0A", "r=%ED%A0%80"])
+@pytest.mark.parametrize("sent", SENT, ids=["without words and token", "with everything"])
+def test_no_form_of_an_address_brings_a_control_character(sent, unclean):
+    pairs = [unclean if pair[0] == unclean[0] else pair for pair in sent.split("&")]
+    for form in (pairs, pairs[::-1]):
+        with pytest.raises(Refused):
+            parse_beat("&".join(form).encode())
+
+
 @given(st.data())
 def test_a_beat_that_is_almost_as_our_client_writes_it_is_read_as_any_form_is(data):
     pairs = data.draw(st.sampled_from(SENT)).split("&")

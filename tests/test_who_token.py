@@ -40,6 +40,13 @@ def test_no_byte_of_a_token_can_be_changed():
         assert verify(KEYS, text[:place] + other + text[place + 1 :], 3600) is None
 
 
+def test_a_token_that_was_read_before_is_judged_anew():
+    text = sign(KEYS, TOKEN._replace(made_at=NOW - 100))
+    assert verify(KEYS, text, 200) is verify(KEYS, text, 200) is not None
+    assert verify(KEYS, text, 50) is None
+    assert verify(Keys(["another secret of this test"]), text, 200) is None
+
+
 def test_an_old_token_says_nothing():
     assert verify(KEYS, sign(KEYS, TOKEN._replace(made_at=NOW - 3601)), 3600) is None
 
