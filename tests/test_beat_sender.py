@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from pagetimer_wsgi.beat.sender import Senders, clean, name_pair
+from pagetimer_wsgi.beat.sender import Sender, Senders, clean, name_pair
 from pagetimer_wsgi.errors import Refused
 from pagetimer_wsgi.who.keys import Keys
 from pagetimer_wsgi.who.sources import Pair
@@ -68,7 +68,7 @@ def test_who_and_what_is_excluded_is_not_measured(path, user, address, measured)
 def test_who_asks_for_privacy_leaves_an_agent_alone():
     environ = {"HTTP_DNT": "1", "HTTP_USER_AGENT": "Firefox", "REMOTE_ADDR": "192.0.2.1"}
     sender, headers = senders(visitor="cookie").name(environ, KEYS, Pair("ada", S1), None)
-    assert sender == (None, None, None, None, "Firefox")
+    assert sender == Sender(agent="Firefox")
     assert headers == []
 
 

@@ -47,6 +47,11 @@ def test_a_token_that_was_read_before_is_judged_anew():
     assert verify(Keys(["another secret of this test"]), text, 200) is None
 
 
+def test_a_route_is_as_long_as_is_kept_at_the_most():
+    token = TOKEN._replace(route="/<id>" * 200)
+    assert token.route_of("/course/%C3%BC") == ("/<id>" * 200)[:512]
+
+
 def test_an_old_token_says_nothing():
     assert verify(KEYS, sign(KEYS, TOKEN._replace(made_at=NOW - 3601)), 3600) is None
 

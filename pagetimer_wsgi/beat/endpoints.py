@@ -15,8 +15,8 @@ from ..lines import encode
 from ..page.tag import Script
 from ..spool.spool import Spool
 from ..who.keys import KeyRing, Keys, NoSecret
-from ..who.token import Token, verify
-from .parse import MAX_BODY, MAX_TEXT, believe, cut_path, parse_beat
+from ..who.token import verify
+from .parse import MAX_BODY, believe, cut_path, parse_beat
 from .rate import Rates
 from .sender import Environ, Senders, name_pair
 
@@ -74,12 +74,13 @@ class Door:
 
         :raises SpoolAway: if it could not be
         """
+        process = self.spool.process
         try:
-            self.spool.append(encode(beat))
+            process.append(encode(beat))
         except SpoolAway as error:
-            self.spool.health.fails("spool", str(error))
+            process.health.fails("spool", str(error))
             raise
-        self.spool.health.works("spool")
+        process.health.works("spool")
 
     def _load_keys(self) -> Keys:
         try:
@@ -183,7 +184,7 @@ class BeatEndpoint:
                 path=path,
                 why=claim.why,
                 site=door.site,
-                route=_route(token, claim.path),
+                route=token.route_of(claim.path) if token else None,
                 referrer=door.cut(claim.referrer) if claim.referrer else None,
                 words=claim.words,
                 view_id=times.view_id,
@@ -211,11 +212,6 @@ class _Closing:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._chunks)
-
-
-def _route(token: Token | None, path: str) -> str | None:
-    route = token.route_of(path) if token else None
-    return route and route[:MAX_TEXT]
 
 
 class ScriptEndpoint:

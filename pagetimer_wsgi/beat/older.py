@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from webob import Request, Response
 
 from ..errors import PageTimerError, Refused, SpoolAway
@@ -125,7 +126,7 @@ class OlderCalls:
                 path=path,
                 site=door.site,
                 **known,
-                **sender._asdict(),
+                **msgspec.structs.asdict(sender),
             )
         )
 

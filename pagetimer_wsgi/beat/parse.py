@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from functools import lru_cache
-from typing import Annotated, NamedTuple, cast, get_args
+from typing import Annotated, cast, get_args
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -36,7 +36,7 @@ _WHY = frozenset(get_args(Why))
 _AS_SENT = re.compile(
     r"v=([0-9a-f]{32})&n=([0-9]{1,15})&t=([0-9]{1,15})&e=([0-9]{1,15})&d=([0-9]{1,15})"
     rf"&w=({'|'.join(sorted(_WHY))})&p=((?:/|%2F)[^&]{{0,{MAX_TEXT}}})&r=([^&]{{0,{MAX_TEXT}}})"
-    r"&l=([0-9]{0,15})&k=([A-Za-z0-9._-]*)(?:&[^&=]{2,}=[^&]*)*"
+    r"&l=([0-9]{0,15})&k=([A-Za-z0-9._-]*)(?:&[^&=]{2,}=[^&%]*)*"
 )
 _MAX_NUMBER = 2**53
 _A_NUMBER = "a whole number from 0 to 2^53 is needed"
@@ -59,7 +59,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     token: str | None = msgspec.field(name="k", default=None)
 
 
-class Times(NamedTuple):
+class Times(msgspec.Struct, frozen=True, gc=False):
     """What of a claim can be true, and under which id. Times in milliseconds."""
 
     view_id: str
@@ -124,20 +124,23 @@ def believe(claim: Claim, received_at: int, token_made_at: int | None) -> Times:
     :param received_at: server's clock, milliseconds since 1970 UTC
     :param token_made_at: seconds since 1970 UTC, where the beat carries a valid token
     """
-    began = int(claim.view_id[:12], 16)
-    claimed_age = claim.moment - began
+    view_id, visible, engaged = claim.view_id, claim.visible_ms, claim.engaged_ms
+    began = int(view_id[:12], 16)
+    age = claimed_age = claim.moment - began
     most = MAX_AGE
     if token_made_at is not None and token_made_at * 1000 <= received_at:
         most = min(most, received_at - token_made_at * 1000 + _TOKEN_SLACK)
-    age = min(max(claimed_age, 0), most)
-    visible = min(claim.visible_ms, age + _SLACK)
-    engaged = claim.engaged_ms if claim.engaged_ms is None else min(claim.engaged_ms, visible)
+    capped = False
+    if not 0 <= age <= most:
+        age, capped = min(max(age, 0), most), True
+    if visible > age + _SLACK:
+        visible, capped = age + _SLACK, True
+    if engaged is not None and engaged > visible:
+        engaged, capped = visible, True
     # A wrong or forged clock must make no periods of its own.
-    stray = abs(claim.moment - received_at) > _CLOCK_OFF or abs(claimed_age) > _NO_AGE
-    capped = (age, visible, engaged) != (claimed_age, claim.visible_ms, claim.engaged_ms)
-    if stray:
-        return Times(STRAY + claim.view_id[12:], age, visible, engaged, capped, None)
-    return Times(claim.view_id, age, visible, engaged, capped, began)
+    if abs(claim.moment - received_at) > _CLOCK_OFF or abs(claimed_age) > _NO_AGE:
+        return Times(STRAY + view_id[12:], age, visible, engaged, capped, None)
+    return Times(view_id, age, visible, engaged, capped, began)
 
 
 def new_view_id(now: int) -> str:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from ..errors import Refused
 from ..who.address import Address, client_address, kept_address
@@ -23,7 +25,7 @@ _MAX_TEXT, _MAX_USER = 512, 255
 _UNCLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class Sender(NamedTuple):
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """What a beat says about who sent it; ``None`` is unknown, or not to be kept."""
 
     username: str | None = None

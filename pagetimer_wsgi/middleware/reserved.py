@@ -30,13 +30,14 @@ class Reserved:
         failed: Callable[[str, Exception], None],
     ) -> None:
         self._prefix = prefix
+        self._below = f"{prefix}/"
         self._beat = beat
         self._views = views
         self._failed = failed
 
     def has(self, path: str) -> bool:
         """Tell whether a PATH_INFO is ours."""
-        return path.startswith(self._prefix) and path[len(self._prefix) :][:1] in ("", "/")
+        return path.startswith(self._below) or path == self._prefix
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer (PEP 3333)."""

@@ -20,6 +20,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BASE64 = bytes.maketrans(b"-_", b"+/")
 _SIGNATURE = 16  # bytes of keyed BLAKE2b (RFC 7693)
 _PURPOSE = b"pagetimer 1."  # with the version
+_LONGEST_ROUTE = 512  # characters that are kept
 _REMEMBERED = 10_000  # pages that are open now; some 8 MB if there are so many
 
 
@@ -42,7 +43,7 @@ class Token(NamedTuple):
         """Return the route, if it is this path's."""
         if self.route is None or self.path_hash != _hash_of_plain(path):
             return None
-        return self.route
+        return self.route[:_LONGEST_ROUTE]
 
 
 _DECODER = msgspec.json.Decoder(Token)
