@@ -124,7 +124,7 @@ def serving(
                 stdout=log,
                 stderr=log,
                 pass_fds=[listener.fileno()],
-                env={**inherited, "PYTHONPATH": str(HERE.parent), **environment},
+                env={**inherited, "PYTHONPATH": _path(), **environment},
             )
         server = Server(listener.getsockname()[1], process)
     try:
@@ -149,6 +149,10 @@ def _wait(server: Server, log: Path) -> None:
             return
         time.sleep(0.1)
     raise RuntimeError(f"it does not answer; its log: {log.read_text()[-2000:]}")
+
+
+def _path() -> str:
+    return os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _read(path: str) -> str:
