@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pagetimer_wsgi.spool import health
-from pagetimer_wsgi.spool.health import Failure, Figures, Health, figures_in, inherit
+from pagetimer_wsgi.spool.health import Failure, Figures, Health, counted_in, figures_in, inherit
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_a_dead_processs_figures_are_inherited_once_but_not_what_failed(tmp_path
         one.count("accepted", 5)
         one.fails("store", "it is away")
         one.save(folder)
-        inherit(tmp_path, folder)
-        inherit(tmp_path, folder)
+        inherit(tmp_path, folder, counted_in(folder))
+        inherit(tmp_path, folder, counted_in(folder))
     found = total(folders)
     assert (found.accepted, found.errors, found.failing) == (10, 2, {})
     assert found.last_error.text == "it is away"
@@ -75,8 +75,8 @@ def test_what_was_accepted_after_figures_were_kept_is_counted_too(tmp_path, fold
         one.accept(name, end)
     one.save(folders[0])
     assert figures_in(tmp_path, folders).accepted == 2 + 2 + 3
-    inherit(tmp_path, folders[0])
-    inherit(tmp_path, folders[0])
+    inherit(tmp_path, folders[0], counted_in(folders[0]))
+    inherit(tmp_path, folders[0], counted_in(folders[0]))
     assert figures_in(tmp_path, folders).accepted == 7
     (folders[0] / "000000000003.jsonl").unlink()
     assert figures_in(tmp_path, folders).accepted == 7
@@ -139,11 +139,11 @@ def test_a_killed_heir_counts_nothing_twice(tmp_path, folders, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: sys.exit("killed"))
         with pytest.raises(SystemExit):
-            inherit(tmp_path, folders[0])
+            inherit(tmp_path, folders[0], counted_in(folders[0]))
     assert (folders[0] / health.FILE).exists()
     assert total(folders).accepted == 10
-    inherit(tmp_path, folders[0])
-    inherit(tmp_path, folders[1])
+    inherit(tmp_path, folders[0], counted_in(folders[0]))
+    inherit(tmp_path, folders[1], counted_in(folders[1]))
     assert total(folders).accepted == 10
     assert not (folders[0] / health.FILE).exists()
 
@@ -159,9 +159,9 @@ def test_while_another_process_inherits_a_folder_waits(tmp_path, folders):
     ) as process:
         process.stdout.readline()
         with pytest.raises(BlockingIOError):
-            inherit(tmp_path, folders[0])
+            inherit(tmp_path, folders[0], counted_in(folders[0]))
         process.kill()
-    inherit(tmp_path, folders[0])
+    inherit(tmp_path, folders[0], counted_in(folders[0]))
 
 
 def test_figures_that_have_not_changed_are_saved_in_a_new_folder(folders):

@@ -1,9 +1,11 @@
 """Segments: their lines, and the mark that says how much of one is stored, and where."""
 
+import errno
 import os
 
 import pytest
 
+from pagetimer_wsgi.spool import segments as module
 from pagetimer_wsgi.spool.segments import Segment, segments_in
 
 
@@ -83,3 +85,32 @@ def test_links_pipes_and_folders_are_no_segments(tmp_path):
     os.mkfifo(tmp_path / "3.jsonl")
     (tmp_path / "4.jsonl").mkdir()
     assert segments_in(tmp_path) == [Segment(tmp_path / "1.jsonl")]
+
+
+def test_a_mark_that_finds_no_room_is_known_here_and_written_when_there_is_some(
+    segment, monkeypatch
+):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_file", full)
+        segment.mark(4, "this store")
+        module.write_marks()
+    assert list(segment.path.parent.iterdir()) == [segment.path]
+    assert segment.stored("this store") == 4
+    module.write_marks()
+    assert segment.path.with_suffix(".mark").exists()
+    segment.path.with_suffix(".mark").unlink()
+    assert segment.stored("this store") == 0
+
+
+def test_a_mark_that_found_no_room_goes_with_its_segment(segment, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "write_file", full)
+    segment.mark(4, "this store")
+    segment.remove()
+    segment.path.write_bytes(b"new\n")
+    assert segment.stored("this store") == 0

@@ -12,9 +12,9 @@ from ..lines import NewerLine, decode
 from ..pace import gently
 from ..stores.base import Store
 from . import folders
-from .health import Health, inherit
+from .health import Health, counted_in, inherit
 from .quarantine import Quarantine
-from .segments import Segment, segments_in
+from .segments import Segment, segments_in, write_marks
 from .spool import Spool
 
 BATCH = 2000
@@ -42,6 +42,7 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None =
     :raises OSError: if the spool or the quarantine cannot be used; likewise
     """
     spool.process.check_place()
+    write_marks()
     adopted = list(folders.adopt(spool.folder))
     try:
         segments = spool.segments()
@@ -115,14 +116,23 @@ def _refused(batch: _Batch, store: Store) -> list[bytes]:
 
 def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
     """Remove what a dead process left, as far as this very store has it."""
+    counted = counted_in(folder.path)
     try:
-        inherit(spool.folder, folder.path)
-        for segment in segments_in(folder.path):
-            if segment.is_stored(identity):
-                segment.remove()
+        try:
+            inherit(spool.folder, folder.path, counted)
+        except BlockingIOError:
+            return  # another one inherits: the next turn does it
+        except OSError:  # the disk may be full: what goes makes room
+            _remove_stored(folder, identity)
+            inherit(spool.folder, folder.path, counted)
+        _remove_stored(folder, identity)
         if not segments_in(folder.path):
             folder.remove()
-    except BlockingIOError:
-        pass  # another one inherits: the next turn does it
     finally:
         folder.let_go()
+
+
+def _remove_stored(folder: folders.ProcessFolder, identity: str) -> None:
+    for segment in segments_in(folder.path):
+        if segment.is_stored(identity):
+            segment.remove()

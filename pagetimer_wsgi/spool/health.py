@@ -155,20 +155,21 @@ def figures_in(spool: Path, folders: Iterable[Path]) -> Figures:
     together = _read(spool, _Inherited)
     for folder in folders:
         if folder.name not in together.folders:
-            together.add(_counted(folder))
+            together.add(counted_in(folder))
     return together
 
 
-def inherit(spool: Path, folder: Path) -> None:
+def inherit(spool: Path, folder: Path, counted: Figures) -> None:
     """Add a dead process's figures to the spool's own; once, whenever we may be killed.
 
+    :param counted: its figures, which are used up
     :raises OSError: if they cannot be kept; then the folder must stay
     """
     if not (folder / FILE).exists():
         return
     with _adding(spool) as together:
         if folder.name not in together.folders:
-            together.add(_settled(_counted(folder)))
+            together.add(_settled(counted))
             there = [name for name in together.folders if (spool / name / FILE).exists()]
             together.folders = [*there, folder.name]
     (folder / FILE).unlink(missing_ok=True)
@@ -185,7 +186,7 @@ def _adding(spool: Path) -> Iterator[_Inherited]:
         write_file(spool / FILE, msgspec.json.encode(together))
 
 
-def _counted(folder: Path) -> Figures:
+def counted_in(folder: Path) -> Figures:
     """Return what a process left in its folder, or keeps there, counted up to this moment."""
     for _ in range(_TRIES):
         figures = _read(folder, Figures)

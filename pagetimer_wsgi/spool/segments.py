@@ -25,6 +25,9 @@ class Mark(msgspec.Struct, frozen=True):
     store: str
 
 
+_unwritten: dict[Path, Mark] = {}
+
+
 @dataclass(frozen=True)
 class Segment:
     """A file of lines that only its owner appends to and that anybody may read."""
@@ -37,9 +40,18 @@ class Segment:
         return mark.bytes if mark.store == store else 0
 
     def mark(self, end: int, store: str) -> None:
-        """Say that the store has all up to this byte; nothing, if the folder is gone."""
-        with contextlib.suppress(FileNotFoundError):
-            write_file(self._mark, msgspec.json.encode(Mark(end, store)))
+        """Say that the store has all up to this byte; nothing, if the folder is gone.
+
+        Where the disk has no room for it, this process knows it, and can go on to make room.
+        """
+        mark = Mark(end, store)
+        _unwritten.pop(self.path, None)
+        try:
+            write_file(self._mark, msgspec.json.encode(mark))
+        except FileNotFoundError:
+            pass
+        except OSError:
+            _unwritten[self.path] = mark
 
     def lines(self, start: int) -> Iterator[tuple[bytes, int]]:
         """Yield each whole line from ``start`` on, and the byte at which it ends.
@@ -82,8 +94,11 @@ class Segment:
         """Remove the file, then its mark."""
         self.path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
+        _unwritten.pop(self.path, None)
 
     def _read_mark(self) -> Mark:
+        if mark := _unwritten.get(self.path):
+            return mark
         try:
             return msgspec.json.decode(self._mark.read_bytes(), type=Mark)
         except (OSError, msgspec.DecodeError):
@@ -92,6 +107,12 @@ class Segment:
     @property
     def _mark(self) -> Path:
         return self.path.with_suffix(_MARK)
+
+
+def write_marks() -> None:
+    """Try again to write what :meth:`Segment.mark` could not."""
+    for path, mark in list(_unwritten.items()):
+        Segment(path).mark(mark.bytes, mark.store)
 
 
 def segments_in(folder: Path) -> list[Segment]:

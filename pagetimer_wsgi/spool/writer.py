@@ -190,10 +190,10 @@ class Writer:
             with self.alone() as alone:
                 if alone:
                     drain(self.spool, store, self.quarantine, most)
-                    known.tell()
+            self._remove_stored(store)  # before anything is written: the disk may be full
+            known.tell()
         finally:
             self._save_figures()
-        self._remove_stored(store)
 
     def _save_figures(self) -> None:
         path = self.spool.process.folder_path
