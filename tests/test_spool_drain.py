@@ -447,3 +447,28 @@ def test_a_clock_that_is_set_a_day_off_and_back_lets_nothing_wait(room, monkeypa
     assert room.drain() == 1
     room.spool.process.remove_stored(room.store.identity())
     assert room.spool.segments() == []
+
+
+MANY = """
+import os, resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_spool_drain import Room, line
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+room = Room(Path(sys.argv[1]))
+for number in range(200):
+    folder = room.spool.folder / f"dead-{number}"
+    folder.mkdir(parents=True)
+    (folder / "lock").touch()
+    (folder / "000000000001.jsonl").write_bytes(line(number))
+before = os.listdir("/proc/self/fd")
+assert room.drain() == 200
+room.store.close()
+assert len(os.listdir("/proc/self/fd")) == len(before)
+assert not list(room.spool.folder.glob("dead-*"))
+"""
+
+
+def test_more_dead_processes_than_there_may_be_open_files_are_adopted_all_the_same(tmp_path):
+    command = [sys.executable, "-c", MANY, str(tmp_path), os.path.dirname(__file__)]
+    subprocess.run(command, timeout=60, check=True)

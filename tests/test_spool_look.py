@@ -35,6 +35,37 @@ def test_what_was_seen_counts_for_a_second(now):
     look.check()
 
 
+def test_a_look_that_takes_long_is_taken_less_often(now):
+    looks = []
+
+    def slow():
+        looks.append(1)
+        now[0] += 0.1
+
+    look = Look(slow)
+    look.check()
+    now[0] += 4.9
+    look.check()
+    assert len(looks) == 1
+    now[0] += 0.2
+    look.check()
+    assert len(looks) == 2
+
+
+def test_who_is_in_no_hurry_looks_early_so_that_others_need_not(now):
+    looks = []
+    look = Look(lambda: looks.append(1))
+    look.check()
+    now[0] += 0.5
+    look.check()
+    assert len(looks) == 1
+    look.check(early=0.5)
+    assert len(looks) == 2
+    now[0] += 0.9
+    look.check()
+    assert len(looks) == 2
+
+
 def test_a_look_that_fails_is_tried_again_at_once(now):
     answers = iter([OSError("no"), OSError("no"), None])
 

@@ -32,8 +32,8 @@ def on_disk(spool):
 
 
 def look_again(spool):
-    """Room is looked at once a second: now."""
-    spool.process._room._seen = float("-inf")
+    """Disk and room are looked at once a second: now."""
+    spool.process._disk._seen = spool.process._room._seen = float("-inf")
 
 
 @pytest.mark.parametrize("fsync", [False, True])

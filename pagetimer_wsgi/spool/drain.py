@@ -43,24 +43,16 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None =
     """
     spool.process.check_place()
     write_marks()
-    adopted = list(folders.adopt(spool.folder))
-    try:
-        segments = spool.segments()
-        if not segments and not adopted:
-            return 0
+    stored = 0
+    if segments := spool.segments():
         identity = spool.known.made(store)
         batches = _batches(segments, identity, spool.health, most or BATCH)
-        stored = sum(
-            _write(batch, identity, spool, store, quarantine)
-            for batch in itertools.islice(batches, None if most is None else 1)
-        )
-        while adopted:
-            _clear(adopted[-1], spool, spool.known.made(store))
-            adopted.pop()
-        return stored
-    finally:
-        for folder in adopted:
-            folder.let_go()
+        for batch in itertools.islice(batches, None if most is None else 1):
+            stored += _write(batch, identity, spool, store, quarantine)
+    # One after the other: each one holds a descriptor of the host's.
+    for folder in itertools.islice(folders.adopt(spool.folder), most):
+        _clear(folder, spool, store)
+    return stored
 
 
 def _batches(
@@ -114,25 +106,27 @@ def _refused(batch: _Batch, store: Store) -> list[bytes]:
     return [line for beat, line in lines if beat in refused]
 
 
-def _clear(folder: folders.ProcessFolder, spool: Spool, identity: str) -> None:
-    """Remove what a dead process left, as far as this very store has it."""
-    counted = counted_in(folder.path)
+def _clear(folder: folders.ProcessFolder, spool: Spool, store: Store) -> None:
+    """Remove what a dead process left, as far as the very store that is there now has it."""
     try:
+        counted = counted_in(folder.path)
         try:
             inherit(spool.folder, folder.path, counted)
         except BlockingIOError:
             return  # another one inherits: the next turn does it
         except OSError:  # the disk may be full: what goes makes room
-            _remove_stored(folder, identity)
+            _remove_stored(folder, spool, store)
             inherit(spool.folder, folder.path, counted)
-        _remove_stored(folder, identity)
+        _remove_stored(folder, spool, store)
         if not segments_in(folder.path):
             folder.remove()
     finally:
         folder.let_go()
 
 
-def _remove_stored(folder: folders.ProcessFolder, identity: str) -> None:
-    for segment in segments_in(folder.path):
-        if segment.is_stored(identity):
-            segment.remove()
+def _remove_stored(folder: folders.ProcessFolder, spool: Spool, store: Store) -> None:
+    if segments := segments_in(folder.path):
+        identity = spool.known.made(store)
+        for segment in segments:
+            if segment.is_stored(identity):
+                segment.remove()

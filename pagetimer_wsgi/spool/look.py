@@ -10,6 +10,8 @@ from . import threads
 
 _PERIOD = 1
 """Seconds for which what was seen counts."""
+_SHARE = 50
+"""So many times as long as a look took nobody looks again, if that is longer."""
 
 
 class Look:
@@ -23,22 +25,29 @@ class Look:
         self._lock = threads.lock()
         self._objection: str | None = None
         self._seen = float("-inf")
+        self._period = float(_PERIOD)
 
-    def check(self) -> None:
-        """Look again if the last look is a second old.
+    def check(self, early: float = 1.0) -> None:
+        """Look again if the last look is old.
 
+        :param early: after so much of the time; who is in no hurry looks before the others must
         :raises SpoolAway: with what stands against keeping anything
         :raises OSError: if it cannot be looked at; then each call tries again
         """
-        if self._is_old() and self._lock.acquire(blocking=self._seen < 0):
+        if self._is_old(early) and self._lock.acquire(blocking=self._seen < 0):
             try:
-                if self._is_old():
-                    self._objection = self._look()
-                    self._seen = time.monotonic()
+                if self._is_old(early):
+                    self._look_now()
             finally:
                 self._lock.release()
         if self._objection:
             raise SpoolAway(self._objection)
 
-    def _is_old(self) -> bool:
-        return time.monotonic() - self._seen >= _PERIOD
+    def _look_now(self) -> None:
+        began = time.monotonic()
+        self._objection = self._look()
+        self._seen = time.monotonic()
+        self._period = max(_PERIOD, _SHARE * (self._seen - began))
+
+    def _is_old(self, early: float) -> bool:
+        return time.monotonic() - self._seen >= self._period * early

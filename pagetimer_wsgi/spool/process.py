@@ -13,11 +13,12 @@ from .health import FILE, Health
 from .look import Look
 from .opened import OpenSegment
 from .place import Place
-from .room import lack_of_room
+from .room import lack_of_disk, lack_of_room
 from .segments import SUFFIX, Segment, segments_in
 
 SEGMENT_BYTES = 4 * 2**20
 _TRIAL = "trial"
+_EARLY = 0.5
 
 
 class Process:
@@ -32,14 +33,14 @@ class Process:
         self.health = Health()
         self.draining = threads.lock()
         self._spool = spool
-        self._limit = limit
         self._fsync = fsync
         self._lock = threads.lock()
         self._folder: ProcessFolder | None = None
         self._opened: OpenSegment | None = None
         self._number = 0
         self._place = Look(Place(spool).objection)
-        self._room = Look(self._lack_of_room)
+        self._disk = Look(self._lack_of_disk)
+        self._room = Look(lambda: lack_of_room(spool, limit))
 
     @property
     def folder_path(self) -> Path | None:
@@ -53,7 +54,7 @@ class Process:
         :raises SpoolAway: if it could not be made durable
         """
         try:
-            self._room.check()
+            self._check_room()
             with self._lock:
                 self._append(line)
         except OSError as error:
@@ -65,7 +66,7 @@ class Process:
         :raises SpoolAway: with what stands against it
         """
         try:
-            self._room.check()
+            self._check_room()
             new_folder(self._spool, fsync=self._fsync).remove()
         except OSError as error:
             raise self._away(error) from error
@@ -79,11 +80,17 @@ class Process:
         if self._spool.is_dir():
             self._place.check()
 
+    def look_ahead(self) -> None:
+        """Look at disk and room before a beat must, if this process takes any."""
+        if self._folder is not None:
+            with contextlib.suppress(SpoolAway, OSError):
+                self._check_room(_EARLY)
+
     def look_again(self) -> None:
         """Say that the spool works again, if it does: for long no beat may come to show it."""
         if "spool" in self.health.figures.failing:
             with contextlib.suppress(SpoolAway, OSError):
-                self._room.check()
+                self._check_room()
                 write_file(self._spool / _TRIAL, b"Written to see whether it can be.\n")
                 (self._spool / _TRIAL).unlink()
                 self.health.works("spool")
@@ -197,9 +204,13 @@ class Process:
         with contextlib.suppress(OSError):
             (folder.path / FILE).unlink()  # our figures go on elsewhere
 
-    def _lack_of_room(self) -> str | None:
+    def _check_room(self, early: float = 1.0) -> None:
+        self._disk.check(early)
+        self._room.check(early)
+
+    def _lack_of_disk(self) -> str | None:
         with self._lock:
             self._leave_lost_folder()
         make_folder(self._spool, fsync=self._fsync)
         self._place.check()
-        return lack_of_room(self._spool, self._limit)
+        return lack_of_disk(self._spool)

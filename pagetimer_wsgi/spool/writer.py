@@ -112,6 +112,7 @@ class Writer:
         """Take a turn; where it fails, say so and return false."""
         health = self.spool.health
         try:
+            self.spool.process.look_ahead()
             self.spool.process.look_again()
             turn()
         except StoreAway as error:
