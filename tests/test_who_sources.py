@@ -1,8 +1,11 @@
 """environ -> user, session."""
 
+from http.cookies import SimpleCookie
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pagetimer_wsgi.who.sources import as_text, cookie, read_pair
 
@@ -59,6 +62,35 @@ def test_what_is_no_unicode_can_still_be_kept():
     assert as_text("a\ud800") == "a?"
 
 
-def test_a_broken_cookie_header_names_nobody():
-    assert cookie({"HTTP_COOKIE": 'name="\\'}, "name") in (None, '"\\')
-    assert cookie({"HTTP_COOKIE": "(name)=1; name"}, "name") is None
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        pytest.param("name=ada", "ada", id="alone"),
+        pytest.param("a=1;  name = ada ; b=2", "ada", id="among others"),
+        pytest.param("name=eve; name=ada", "ada", id="twice"),
+        pytest.param("surname=eve; name=ada", "ada", id="after a name that ends alike"),
+        pytest.param('(bad)=1; "; =; name=ada', "ada", id="after broken ones"),
+        pytest.param("name=a=b", "a=b", id="with a sign of its own"),
+        pytest.param('name="ada"', "ada", id="in quotes"),
+        pytest.param(r'name="a\073b\"c\\"', 'a;b"c\\', id="with escapes"),
+        pytest.param(r'name="\303\251"', "\u00e9", id="with bytes of UTF-8"),
+        pytest.param('name="\\"', "\\", id="half an escape"),
+        pytest.param('name="', '"', id="half a quotation"),
+        pytest.param("name=", "", id="empty"),
+        pytest.param("(name)=1; name", None, id="without a value"),
+        pytest.param("names=1", None, id="another one"),
+    ],
+)
+def test_a_cookies_value_is(header, value):
+    assert cookie({"HTTP_COOKIE": header}, "name") == value
+
+
+@given(value=st.text(min_size=1))
+def test_a_cookie_that_http_cookies_wrote_is_read(value):
+    written = SimpleCookie({"name": value.encode().decode("latin-1")}).output(header="").strip()
+    assert cookie({"HTTP_COOKIE": f"a=1; {written}; b=2"}, "name") == value
+
+
+def test_a_very_long_cookie_takes_no_time_worth_telling():
+    header = 'name="' + "\\" * 2**16 + '"'
+    assert len(cookie({"HTTP_COOKIE": header}, "name")) == 2**15

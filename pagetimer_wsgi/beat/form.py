@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from email.message import Message
-from email.parser import HeaderParser
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +15,12 @@ from ..errors import Refused
 
 # A browser's sendBeacon makes text of a form.
 _FORMS = ("application/x-www-form-urlencoded", "text/plain", "")
+# Browsers write no quotes within quotes, and no comments (WHATWG HTML, 4.10.21.8). The standard
+# library's parser takes a second for a header of 64 KB.
+_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
+_NAME = re.compile(r';\s*name=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
+_FILE = re.compile(r";\s*filename\*?=", re.IGNORECASE)
+_DISPOSITION = re.compile(r"^content-disposition:.*", re.IGNORECASE | re.MULTILINE)
 
 
 def read_fields(content_type: str, body: bytes) -> Mapping[str, Any]:
@@ -31,7 +36,9 @@ def read_fields(content_type: str, body: bytes) -> Mapping[str, Any]:
             return _multipart(content_type, body)
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except (ValueError, RecursionError) as error:  # UnicodeError is one
-        raise Refused(400, f"the body cannot be read as {kind or 'a form'}: {error}") from error
+        raise Refused(
+            400, f"the body cannot be read as {kind[:40] or 'a form'}: {error}"
+        ) from error
     return dict(pairs) if kind in _FORMS else {}
 
 
@@ -44,18 +51,19 @@ def _json(body: bytes) -> Mapping[str, Any]:
 
 def _multipart(content_type: str, body: bytes) -> Mapping[str, Any]:
     """Return the parts that are texts (RFC 7578), not files."""
-    boundary = _head(f"Content-Type: {content_type}").get_boundary()
+    boundary = _parameter(_BOUNDARY, content_type).encode("latin-1")
     if not boundary:
         raise ValueError("its boundary is missing")
     fields = {}
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"))[1:]:
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:]:
         head, _, value = part.partition(b"\r\n\r\n")
-        about = _head(head.decode().lstrip())
-        name = about.get_param("name", header="content-disposition")
-        if isinstance(name, str) and about.get_filename() is None:
+        about = _DISPOSITION.search(head.decode())
+        name = about and not _FILE.search(about[0]) and _parameter(_NAME, about[0])
+        if name:
             fields[name] = value.decode()
     return fields
 
 
-def _head(text: str) -> Message:
-    return HeaderParser().parsestr(text)
+def _parameter(pattern: re.Pattern[str], header: str) -> str:
+    found = pattern.search(header)
+    return found[1] or found[2] or "" if found else ""
