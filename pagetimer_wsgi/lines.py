@@ -1,8 +1,14 @@
-"""The line in which an accepted beat lies in the spool: one JSON object, its format first."""
+"""The line in which an accepted beat lies in the spool: one JSON object, its format first.
+
+After the format stands the CRC-32 of what follows, with the format for its start value: a disk
+that turns a digit into another must not change what was measured, nor what a version leaves to a
+newer one.
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
 
 import msgspec
 
@@ -10,8 +16,7 @@ from .errors import BadLine
 from .events import Beat
 
 FORMAT = 1
-_HEAD = b'{"format":%d,' % FORMAT
-_FORMAT = re.compile(rb'\{"format":(\d{1,9}),')
+_HEAD = re.compile(rb'\{"format":(\d{1,9}),"crc32":(\d{1,10}),')
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Beat)
 
@@ -22,7 +27,16 @@ class NewerLine(Exception):
 
 def encode(beat: Beat) -> bytes:
     """Return the beat's line, newline included."""
-    return _HEAD + _encoder.encode(beat)[1:] + b"\n"
+    return sealed(_encoder.encode(beat)[1:])
+
+
+def sealed(rest: bytes, version: int = FORMAT) -> bytes:
+    """Return a line, newline included.
+
+    :param rest: what follows the format and the CRC-32 in the JSON object, its last brace included
+    :param version: of the format
+    """
+    return b'{"format":%d,"crc32":%d,%b\n' % (version, zlib.crc32(rest, version), rest)
 
 
 def decode(line: bytes) -> Beat:
@@ -31,11 +45,14 @@ def decode(line: bytes) -> Beat:
     :raises NewerLine: if its format is newer than :data:`FORMAT`
     :raises BadLine: if it is no beat
     """
-    if not line.startswith(_HEAD):
-        found = _FORMAT.match(line)
-        if found and int(found[1]) > FORMAT:
-            raise NewerLine(f"format {int(found[1])}; this version reads up to {FORMAT}")
-        raise BadLine(line, "it does not begin with the number of its format")
+    head = _HEAD.match(line)
+    if not head:
+        raise BadLine(line, "it does not begin with its format and its crc32")
+    version = int(head[1])
+    if zlib.crc32(line[head.end() :].rstrip(b"\n"), version) != int(head[2]):
+        raise BadLine(line, "its crc32 is not its text's; who mends a line takes its crc32 out")
+    if version > FORMAT:
+        raise NewerLine(f"format {version}; this version reads up to {FORMAT}")
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -11,7 +11,7 @@ import pytest
 
 from pagetimer_wsgi import Beat
 from pagetimer_wsgi.errors import SpoolAway, StoreAway
-from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.lines import encode, sealed
 from pagetimer_wsgi.spool import drain as module
 from pagetimer_wsgi.spool import folders
 from pagetimer_wsgi.spool.drain import drain
@@ -22,7 +22,7 @@ from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
 
 NOON = 1_772_366_400_000
-NEWER = b'{"format":2,"what":"ever"}\n'
+NEWER = sealed(b'"what":"ever"}', 2)
 
 APPEND = """
 import os, sys

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from pagetimer_wsgi import Beat
 from pagetimer_wsgi.errors import StoreAway
-from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.lines import encode, sealed
 from pagetimer_wsgi.spool import mended as module
 from pagetimer_wsgi.spool import quarantine as file
 from pagetimer_wsgi.spool.mended import put_back
@@ -18,7 +19,7 @@ from pagetimer_wsgi.spool.quarantine import Quarantine, Row
 from pagetimer_wsgi.stores.query import Query
 from pagetimer_wsgi.stores.sql import SqlStore
 
-NEWER = b'{"format":2,"what":"ever"}'
+NEWER = sealed(b'"what":"ever"}', 2)[:-1]
 
 
 def line(number, path=None):
@@ -86,6 +87,7 @@ def test_what_was_edited_is_put_back_and_the_file_goes_when_nothing_is_left(quar
     assert put_back(quarantine, store) == module.PutBack(stored=1, left=2)
     assert paths(store) == ["/2"]
     edit(quarantine, r"/nul\u0000", "/mended")
+    edit(quarantine, re.search(r'"crc32":\d+,', quarantine.path.read_text())[0], "")
     edit(quarantine, '"base64":"/w=="', '"line":' + json.dumps(line(3).decode()))
     assert put_back(quarantine, store) == module.PutBack(stored=2, left=0)
     assert paths(store) == ["/2", "/3", "/mended"]
@@ -96,6 +98,7 @@ def test_what_was_edited_is_put_back_and_the_file_goes_when_nothing_is_left(quar
 def test_how_an_editor_spaces_and_orders_a_beat_does_not_matter(quarantine, store):
     quarantine.put([(line(1), "no")])
     row = json.loads(quarantine.path.read_text())
+    del row["beat"]["crc32"]
     row["beat"] = dict(sorted(row["beat"].items(), reverse=True))
     quarantine.path.write_text(json.dumps(row) + "\n\n")
     assert put_back(quarantine, store).stored == 1
@@ -104,7 +107,8 @@ def test_how_an_editor_spaces_and_orders_a_beat_does_not_matter(quarantine, stor
 
 BAD = {
     "no line of ours": (b"\xff", "format"),
-    "no beat": (b'{"format":1,"seq":0}', "view_id"),
+    "no beat": (sealed(b'"seq":0}')[:-1], "view_id"),
+    "a damaged beat": (line(1).replace(b'"seq":0', b'"seq":1'), "crc32"),
     "a beat without a format": (b'{"seq":0}', "format"),
     "a newer line": (NEWER, "format 2"),
     "what the store refuses": (line(1, "/nul\0"), "refuses it still"),

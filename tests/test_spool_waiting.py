@@ -6,13 +6,13 @@ import time
 import pytest
 
 from pagetimer_wsgi import Beat
-from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.lines import encode, sealed
 from pagetimer_wsgi.spool import waiting as module
 from pagetimer_wsgi.spool.segments import segments_in
 from pagetimer_wsgi.spool.waiting import what_waits
 
 NOW = time.time_ns() // 1_000_000
-NEWER = b'{"format":2,"what":"ever"}\n'
+NEWER = sealed(b'"what":"ever"}', 2)
 
 
 def line(number, seconds_ago=0):

@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import BadLine
 from ..events import Beat
-from ..lines import NewerLine, decode
+from ..lines import NewerLine, decode, sealed
 from ..stores.base import Store
 from .quarantine import Quarantine, Row
 
@@ -75,8 +75,17 @@ def _because(reason: str, row: Row | bytes) -> Row | bytes:
 
 
 def _line(row: Row) -> bytes:
-    """Return the row's line; where an editor may have spaced or ordered it anew, in our form."""
+    """Return the row's line; where an editor may have spaced it anew, in our form.
+
+    Who mends a beat takes its CRC-32 out: what still has one must be what was written.
+    """
     if row.beat is msgspec.UNSET:
         return row.refused()
     known = msgspec.json.decode(row.beat, type=dict[str, Any])
-    return msgspec.json.encode({"format": known.get("format"), **known})
+    version, crc32 = known.pop("format", None), known.pop("crc32", None)
+    if type(version) is not int or not known:
+        return row.refused()
+    rest = msgspec.json.encode(known)[1:]
+    if crc32 is None:
+        return sealed(rest, version)
+    return b'{"format":%d,"crc32":%b,%b\n' % (version, str(crc32).encode(), rest)
