@@ -160,7 +160,7 @@ class Host:
         return said
 
     def until(
-        self, holds: Callable[[dict[str, Any]], object], timeout: float = 30.0
+        self, holds: Callable[[dict[str, Any]], object], timeout: float = 60.0
     ) -> dict[str, Any]:
         """Return what health says as soon as something holds for it."""
         end = time.monotonic() + timeout
@@ -273,7 +273,7 @@ def _lives(pid: str) -> bool:
         return False
 
 
-def _wait(host: Host, timeout: float = 30.0) -> None:
+def _wait(host: Host, timeout: float = 60.0) -> None:
     end = time.monotonic() + timeout
     pulse = Pulse(host.port, pause=0.05)
     with pulse:

@@ -93,7 +93,7 @@ class Ledger:
         """How many beats were accepted so far."""
         return len(self._accepted)
 
-    def compare(self, url: str, *more: str, timeout: float = 30.0) -> Counts:
+    def compare(self, url: str, *more: str, timeout: float = 60.0) -> Counts:
         """Wait until all that was accepted is in the store, and count what became of each beat.
 
         :param url: the store's
@@ -113,7 +113,7 @@ class Ledger:
                     return counts
                 time.sleep(0.3)
 
-    def hold(self, url: str, *more: str, timeout: float = 30.0, refusals: bool = False) -> None:
+    def hold(self, url: str, *more: str, timeout: float = 60.0, refusals: bool = False) -> None:
         """Hold that what was accepted is stored, once, and nothing else that was never sent.
 
         :param refusals: whether 503 and 429 are answers that this fault may get

@@ -103,7 +103,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def wait_for(self, accepted: int, timeout: float = 30.0) -> None:
+    def wait_for(self, accepted: int, timeout: float = 90.0) -> None:
         """Return once so many more beats are accepted than now."""
         wanted = self._ledger.accepted + accepted
         end = time.monotonic() + timeout

@@ -59,7 +59,7 @@ class Record:
         elif status is None and told:
             self._unanswered.append(told)
 
-    def hold(self, url: str, timeout: float = 30.0) -> None:
+    def hold(self, url: str, timeout: float = 60.0) -> None:
         """Hold that this store gets what was accepted, and nothing that was never sent.
 
         :param url: the store's

@@ -50,7 +50,7 @@ def loading(host: Host, ledger: Ledger) -> Load:
     return Load(host.port, ledger, clients=2, pause=0.002)
 
 
-def nothing_is_accepted(ledger: Ledger, timeout: float = 30.0) -> None:
+def nothing_is_accepted(ledger: Ledger, timeout: float = 60.0) -> None:
     """Return once every worker refuses beats."""
     end = time.monotonic() + timeout
     accepted = -1
