@@ -34,7 +34,7 @@ def test_whole_lines_beyond_the_marks_of_all_processes_wait(tmp_path):
     segment(tmp_path / "two", 1, line(5, 50), line(6, 40), line(7)[:-9])
     found = what_waits(tmp_path)
     assert (found.beats, found.is_exact) == (3, True)
-    assert found.bytes == len(line(4) + line(5) + line(6))
+    assert found.bytes == len(line(4, 60) + line(5, 50) + line(6, 40))
     assert found.received_at == NOW - 60_000
     assert found.oldest_age >= 60
 
