@@ -30,13 +30,16 @@ def encode(beat: Beat) -> bytes:
     return sealed(_encoder.encode(beat)[1:])
 
 
-def sealed(rest: bytes, version: int = FORMAT) -> bytes:
+def sealed(rest: bytes, version: int = FORMAT, crc32: int | None = None) -> bytes:
     """Return a line, newline included.
 
     :param rest: what follows the format and the CRC-32 in the JSON object, its last brace included
     :param version: of the format
+    :param crc32: what it had before, which may tell that it was changed
     """
-    return b'{"format":%d,"crc32":%d,%b\n' % (version, zlib.crc32(rest, version), rest)
+    if crc32 is None:
+        crc32 = zlib.crc32(rest, version)
+    return b'{"format":%d,"crc32":%d,%b\n' % (version, crc32, rest)
 
 
 def decode(line: bytes) -> Beat:

@@ -83,9 +83,6 @@ def _line(row: Row) -> bytes:
         return row.refused()
     known = msgspec.json.decode(row.beat, type=dict[str, Any])
     version, crc32 = known.pop("format", None), known.pop("crc32", None)
-    if type(version) is not int or not known:
+    if type(version) is not int or type(crc32) not in (int, type(None)) or not known:
         return row.refused()
-    rest = msgspec.json.encode(known)[1:]
-    if crc32 is None:
-        return sealed(rest, version)
-    return b'{"format":%d,"crc32":%b,%b\n' % (version, str(crc32).encode(), rest)
+    return sealed(msgspec.json.encode(known)[1:], version, crc32)
