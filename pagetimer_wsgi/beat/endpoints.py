@@ -14,6 +14,7 @@ from ..events import Beat
 from ..lines import encode
 from ..page.tag import Script
 from ..spool.spool import Spool
+from ..who.address import Address
 from ..who.keys import KeyRing, Keys, NoSecret
 from ..who.token import verify
 from .parse import MAX_BODY, believe, cut_path, parse_beat
@@ -47,15 +48,16 @@ class Door:
     fragments: bool
     token_max_age: int
 
-    def let_in(self, environ: Environ) -> bytes:
-        """Return the body of a call that may come in.
+    def let_in(self, environ: Environ) -> Address | None:
+        """Return whose address a call comes from that may come in.
 
         :raises Refused: with the status that answers it
         """
         self.senders.check_origin(environ)
-        if not self.rates.allows(self.senders.address(environ)):
+        address = self.senders.address(environ)
+        if not self.rates.allows(address):
             raise Refused(429, "too many calls from this address")
-        return read_body(environ)
+        return address
 
     def keys(self) -> Keys:
         """Return the keys.
@@ -144,7 +146,8 @@ class BeatEndpoint:
         except (Refused, SpoolAway, NoSecret) as error:
             chunks = self._refuse(error, start_response)
         else:
-            start_response(_REASONS[204], [_NEVER_KEPT, *headers])
+            # No cache keeps what answers a POST and names no lifetime (RFC 9110, 9.3.3).
+            start_response(_REASONS[204], headers)
             chunks = []
         after = self._after()
         return chunks if after is None else _Closing(chunks, after)
@@ -164,14 +167,14 @@ class BeatEndpoint:
     def _take(self, environ: Environ) -> list[tuple[str, str]]:
         """Accept a beat, or leave it out by choice; return the headers that the answer needs."""
         door = self._door
-        claim = parse_beat(door.let_in(environ))
+        address = door.let_in(environ)
+        claim = parse_beat(read_body(environ))
         now = time.time_ns() // 1_000_000
         keys = door.keys()
         token = verify(keys, claim.token, door.token_max_age) if claim.token else None
         times = believe(claim, now, token.made_at if token else None)
         named = name_pair(claim.seq, keys, door.senders.read_pair(environ), token)
         path = door.cut(claim.path)
-        address = door.senders.address(environ)
         if not door.senders.measures(path, named.user, address):
             return []
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):

@@ -20,7 +20,7 @@ from ..errors import PageTimerError, Refused, SpoolAway
 from ..events import Beat, Kind
 from ..who.keys import NoSecret
 from ..who.sources import Pair, native
-from .endpoints import Door
+from .endpoints import Door, read_body
 from .form import read_fields
 from .parse import MAX_TEXT, checked, new_view_id
 from .sender import Environ, name_pair
@@ -99,8 +99,9 @@ class OlderCalls:
 
     def _fields(self, request: Request) -> Mapping[str, Any]:
         """Return the call's fields; see :func:`read_fields`."""
-        body = self._door.let_in(request.environ)
-        return read_fields(request.environ.get("CONTENT_TYPE", ""), body)
+        self._door.let_in(request.environ)
+        content_type = request.environ.get("CONTENT_TYPE", "")
+        return read_fields(content_type, read_body(request.environ))
 
     def _keep(self, request: Request, kind: Kind, path: str, **known: Any) -> None:
         door = self._door

@@ -13,6 +13,12 @@ from ..beat.endpoints import BeatEndpoint
 from ..who.sources import Environ
 
 View = Callable[[Request], Response]
+_TROUBLE = Response(
+    "Something of pagetimer failed here; the log says what.\n",
+    status=503,
+    content_type="text/plain",
+    retry_after=60,
+)
 
 
 class Reserved:
@@ -42,9 +48,13 @@ class Reserved:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer (PEP 3333)."""
         path = environ["PATH_INFO"][len(self._prefix) :]
-        if path == "/beat":
-            return self._safely(self._beat, environ, start_response)
-        return self._safely(lambda *call: self._view(path)(*call), environ, start_response)
+        try:
+            answer = self._beat if path == "/beat" else self._view(path)
+            chunks: Iterable[bytes] = answer(environ, start_response)
+        except Exception as error:  # none of ours reaches the server
+            self._failed(environ["PATH_INFO"], error)
+            chunks = _TROUBLE(environ, start_response)
+        return chunks
 
     def _view(self, path: str) -> Any:
         if not path:
@@ -72,18 +82,3 @@ class Reserved:
         headers = [("Location", location), ("Content-Type", "text/plain"), ("Content-Length", "0")]
         start_response("301 Moved Permanently", headers)
         return []
-
-    def _safely(self, answer: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Let no error of ours reach the server: it is logged, and answered with 503."""
-        try:
-            chunks: Iterable[bytes] = answer(environ, start_response)
-        except Exception as error:
-            self._failed(environ["PATH_INFO"], error)
-            response = Response(
-                "Something of pagetimer failed here; the log says what.\n",
-                status=503,
-                content_type="text/plain",
-                retry_after=60,
-            )
-            chunks = response(environ, start_response)
-        return chunks

@@ -33,8 +33,11 @@ class Descriptor:
 
     def has_name(self) -> bool:
         """Tell whether the number is ours and the file has not been removed."""
-        status = self.status()
-        return status is not None and status.st_nlink > 0
+        try:
+            status = os.fstat(self.number)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file and status.st_nlink > 0
 
     def close(self) -> None:
         """Close the file, if the number is still ours."""

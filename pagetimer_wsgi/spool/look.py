@@ -34,20 +34,21 @@ class Look:
         :raises SpoolAway: with what stands against keeping anything
         :raises OSError: if it cannot be looked at; then each call tries again
         """
-        if self._is_old(early) and self._lock.acquire(blocking=self._seen < 0):
+        if time.monotonic() - self._seen >= self._period * early:
+            self._look_once(early)
+        if self._objection:
+            raise SpoolAway(self._objection)
+
+    def _look_once(self, early: float) -> None:
+        if self._lock.acquire(blocking=self._seen < 0):
             try:
-                if self._is_old(early):
+                if time.monotonic() - self._seen >= self._period * early:
                     self._look_now()
             finally:
                 self._lock.release()
-        if self._objection:
-            raise SpoolAway(self._objection)
 
     def _look_now(self) -> None:
         began = time.monotonic()
         self._objection = self._look()
         self._seen = time.monotonic()
         self._period = max(_PERIOD, _SHARE * (self._seen - began))
-
-    def _is_old(self, early: float) -> bool:
-        return time.monotonic() - self._seen >= self._period * early

@@ -40,7 +40,11 @@ class OpenSegment:
         if before is None:
             return False
         try:
-            self._write(line)
+            written = os.write(self._descriptor.number, line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes could be written")
+            if self._fsync:
+                os.fsync(self._descriptor.number)
         except BaseException:  # a host may let its signals raise anything anywhere
             self._cut(before.st_size)
             raise
@@ -57,13 +61,6 @@ class OpenSegment:
     def forget(self) -> None:
         """Let go of the file, which is another process's."""
         self._descriptor.close()
-
-    def _write(self, line: bytes) -> None:
-        written = os.write(self._descriptor.number, line)
-        if written != len(line):
-            raise OSError(f"only {written} of {len(line)} bytes could be written")
-        if self._fsync:
-            os.fsync(self._descriptor.number)
 
     def _cut(self, size: int) -> None:
         if self._descriptor.status() is not None:
