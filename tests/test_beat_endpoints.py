@@ -375,13 +375,16 @@ def test_a_token_that_is_not_ours_names_nobody(make, forged):
     assert (view.username, view.session_key) == (None, None)
 
 
-def test_a_token_that_is_too_old_names_nobody(make, monkeypatch):
+def test_a_token_names_somebody_until_it_is_too_old(make, monkeypatch):
     timer = make(token_max_age="60 s")
-    token = token_of(timer, "ada", None, "/")
-    now = time.time()
-    monkeypatch.setattr("pagetimer_wsgi.who.token.time.time", lambda: now + 62)
-    beat(timer, fields(k=token))
-    assert stored(timer)[0].username is None
+    token = token_of(timer, "ada", None, "/course/7/")
+    for seconds, known in ((0, ("ada", "/course/<id>/")), (62, (None, None))):
+        now = time.time_ns() + seconds * 10**9
+        monkeypatch.setattr("pagetimer_wsgi.beat.endpoints.time.time_ns", lambda now=now: now)
+        sent = fields(k=token)
+        beat(timer, sent)
+        (view,) = (view for view in stored(timer) if view.view_id == sent["v"])
+        assert (view.username, view.route) == known
 
 
 def test_nothing_in_the_body_but_a_token_names_anybody(make):

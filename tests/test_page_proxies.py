@@ -177,7 +177,7 @@ class Nginx:
         """Return whom the page's one tag names, if anybody."""
         (tag,) = TAG.findall(answer.body)
         token = re.search(rb'data-pagetimer="([^"]*)"', tag)[1].decode()
-        return verify(self.keys, token, 60).user if token else None
+        return verify(self.keys, token).user if token else None
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from webob import Request, Response
@@ -16,8 +17,8 @@ from ..page.tag import Script
 from ..spool.spool import Spool
 from ..who.address import Address
 from ..who.keys import KeyRing, Keys, NoSecret
-from ..who.token import verify
-from .parse import MAX_BODY, believe, cut_path, parse_beat
+from ..who.token import Token, verify
+from .parse import MAX_BODY, OPEN_PAGES, SHORT, believe, cut_path, parse_beat
 from .rate import Rates
 from .sender import Environ, Senders, name_pair
 
@@ -137,6 +138,7 @@ class BeatEndpoint:
     ) -> None:
         self._door = door
         self._after = after
+        self._known = lru_cache(OPEN_PAGES)(self._know)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -168,13 +170,16 @@ class BeatEndpoint:
         """Accept a beat, or leave it out by choice; return the headers that the answer needs."""
         door = self._door
         address = door.let_in(environ)
-        claim = parse_beat(read_body(environ))
+        body = read_body(environ)
+        claim = parse_beat(body)
         now = time.time_ns() // 1_000_000
         keys = door.keys()
-        token = verify(keys, claim.token, door.token_max_age) if claim.token else None
+        known = self._known if len(body) <= SHORT else self._know
+        path, referrer, token, route = known(keys, claim.path, claim.referrer, claim.token)
+        if token and token.is_older(door.token_max_age, now):
+            token = route = None
         times = believe(claim, now, token.made_at if token else None)
         named = name_pair(claim.seq, keys, door.senders.read_pair(environ), token)
-        path = door.cut(claim.path)
         if not door.senders.measures(path, named.user, address):
             return []
         if door.senders.privacy_signals == "drop" and door.senders.wants_privacy(environ):
@@ -187,8 +192,8 @@ class BeatEndpoint:
                 path=path,
                 why=claim.why,
                 site=door.site,
-                route=token.route_of(claim.path) if token else None,
-                referrer=door.cut(claim.referrer) if claim.referrer else None,
+                route=route,
+                referrer=referrer,
                 words=claim.words,
                 view_id=times.view_id,
                 age=times.age,
@@ -204,6 +209,16 @@ class BeatEndpoint:
             )
         )
         return headers
+
+    def _know(
+        self, keys: Keys, path: str, referrer: str | None, text: str | None
+    ) -> tuple[str, str | None, Token | None, str | None]:
+        """Return what a page view's beats have in common: path and referrer as they are kept, the
+        token, however old it is, and its route."""
+        cut = self._door.cut
+        token = verify(keys, text) if text else None
+        route = token.route_of(path) if token else None
+        return cut(path), cut(referrer) if referrer else None, token, route
 
 
 class _Closing:

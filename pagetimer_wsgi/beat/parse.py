@@ -16,6 +16,11 @@ from ..events import STRAY, Why
 MAX_BODY = 16 * 2**10
 MAX_TEXT = 512
 MAX_AGE = 24 * 3600 * 1000
+OPEN_PAGES = 10_000
+"""Page views of which it is remembered what their beats have in common; some 15 MB, if so many
+are going on."""
+SHORT = 1024
+"""Bytes; what a longer body says is not worth the memory."""
 _SLACK = 5_000  # a total may be so much more than the age: clocks are read one after the other
 _TOKEN_SLACK = 60_000
 _CLOCK_OFF = 7 * 24 * 3600 * 1000
@@ -32,11 +37,11 @@ _REQUIRED = {
     "d": "the client's moment",
 }
 _WHY = frozenset(get_args(Why))
-# A longer address is not worth its memory; a longer name is none of ours.
+# What all beats of a page view say alike comes last, after it only longer names than ours.
 _AS_SENT = re.compile(
     r"v=([0-9a-f]{32})&n=([0-9]{1,15})&t=([0-9]{1,15})&e=([0-9]{1,15})&d=([0-9]{1,15})"
-    rf"&w=({'|'.join(sorted(_WHY))})&p=((?:/|%2F)[^&]{{0,{MAX_TEXT}}})&r=([^&]{{0,{MAX_TEXT}}})"
-    r"&l=([0-9]{0,15})&k=([A-Za-z0-9._-]*)(?:&[^&=]{2,}=[^&%]*)*"
+    rf"&w=({'|'.join(sorted(_WHY))})"
+    r"&(p=(?:/|%2F)[^&]*&r=[^&]*&l=[0-9]{0,15}&k=[A-Za-z0-9._-]*)(?:&[^&=]{2,}=[^&%]*)*"
 )
 _MAX_NUMBER = 2**53
 _A_NUMBER = "a whole number from 0 to 2^53 is needed"
@@ -77,7 +82,7 @@ def parse_beat(body: bytes) -> Claim:
     """
     try:
         text = body.decode()
-        return _claim_as_sent(text) or _claim(text)
+        return (len(body) <= SHORT and _claim_as_sent(text)) or _claim(text)
     except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not urlencoded UTF-8: {error}") from error
 
@@ -87,16 +92,29 @@ def _claim_as_sent(text: str) -> Claim | None:
     found = _AS_SENT.fullmatch(text)
     if found is None:
         return None
-    view_id, seq, visible, engaged, moment, why, path, referrer, words, token = found.groups()
+    view_id, seq, visible, engaged, moment, why, page = found.groups()
+    path, referrer, words, token = _page_as_sent(page)
     return Claim(
         view_id,
         int(seq),
         int(visible),
-        _address(path, "p"),
+        path,
         int(moment),
         int(engaged),
         cast(Why, why),
-        _address(referrer, "r") if referrer else None,
+        referrer,
+        words,
+        token,
+    )
+
+
+@lru_cache(OPEN_PAGES)
+def _page_as_sent(text: str) -> tuple[str, str | None, int | None, str | None]:
+    """Return path, referrer, words and token."""
+    path, referrer, words, token = (pair[2:] for pair in text.split("&"))
+    return (
+        checked(_decode(path), "p"),
+        checked(_decode(referrer), "r") or None,
         int(words) if words else None,
         token or None,
     )
@@ -208,9 +226,3 @@ def _objection(fields: dict[str, str | int]) -> str:
 
 def _decode(value: str) -> str:
     return unquote_to_bytes(value.replace("+", " ")).decode()
-
-
-@lru_cache(1024)
-def _address(value: str, field: str) -> str:
-    """Return a path or referrer; the same ones come again and again."""
-    return checked(_decode(value), field)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-import time
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +19,6 @@ _BASE64 = bytes.maketrans(b"-_", b"+/")
 _SIGNATURE = 16  # bytes of keyed BLAKE2b (RFC 7693)
 _PURPOSE = b"pagetimer 1."  # with the version
 _LONGEST_ROUTE = 512  # characters that are kept
-_REMEMBERED = 10_000  # pages that are open now; some 8 MB if there are so many
 
 
 class Token(NamedTuple):
@@ -45,6 +42,14 @@ class Token(NamedTuple):
             return None
         return self.route[:_LONGEST_ROUTE]
 
+    def is_older(self, max_age: int, now: int) -> bool:
+        """Tell whether it was made longer ago than that.
+
+        :param max_age: seconds
+        :param now: milliseconds since 1970 UTC
+        """
+        return now - self.made_at * 1000 > max_age * 1000
+
 
 _DECODER = msgspec.json.Decoder(Token)
 
@@ -54,7 +59,6 @@ def hash_path(path: bytes) -> str:
     return hashlib.blake2b(path, digest_size=6).hexdigest()
 
 
-@lru_cache(512)
 def _hash_of_plain(path: str) -> str:
     return hash_path(unquote_to_bytes(path.partition("?")[0].partition("#")[0]))
 
@@ -66,23 +70,18 @@ def sign(keys: Keys, token: Token) -> str:
     return _VERSION + data.translate(_URL_SAFE, b"=").decode()
 
 
-def verify(keys: Keys, text: str, max_age: int) -> Token | None:
-    """Return what a token says; ``None`` for one that is not ours or too old.
-
-    :param max_age: seconds
-    """
+def verify(keys: Keys, text: str) -> Token | None:
+    """Return what a token says, however old it is; ``None`` for one that is not ours."""
     try:
-        token = _open(keys, text)
+        return _open(keys, text)
     except (ValueError, msgspec.DecodeError):
         return None
-    return token if time.time() - token.made_at <= max_age else None
 
 
-@lru_cache(_REMEMBERED)
 def _open(keys: Keys, text: str) -> Token:
-    """Return what a token says, however old it is; a page's beats all bring the same one.
+    """Return what a token says.
 
-    :raises ValueError: if it is not ours; that is not remembered
+    :raises ValueError: if it is not ours
     :raises msgspec.DecodeError: likewise
     """
     if not text.startswith(_VERSION):
