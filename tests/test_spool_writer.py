@@ -17,6 +17,7 @@ import pytest
 from pagetimer_wsgi import Beat
 from pagetimer_wsgi.errors import SpoolAway, StoreAway
 from pagetimer_wsgi.lines import encode
+from pagetimer_wsgi.spool import background
 from pagetimer_wsgi.spool import writer as module
 from pagetimer_wsgi.spool.drain import drain
 from pagetimer_wsgi.spool.folders import process_folders
@@ -38,8 +39,8 @@ def writer_in(folder, **known):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(module, "_PAUSE", 0.02)
-    monkeypatch.setattr(module, "_PAUSE_AWAY", 0.02)
+    monkeypatch.setattr(background, "PAUSE", 0.02)
+    monkeypatch.setattr(background, "_PAUSE_AWAY", 0.02)
 
 
 @pytest.fixture
@@ -262,8 +263,8 @@ FORK = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_spool_writer import append, module, paths, soon, writer_in
-module._PAUSE = 0.02
+from test_spool_writer import append, background, paths, soon, writer_in
+background.PAUSE = 0.02
 writer = writer_in(Path(sys.argv[1]))
 writer.start()
 append(writer, 1)
@@ -309,7 +310,7 @@ def test_where_no_thread_runs_none_is_started_and_a_little_is_stored_after_a_bea
     assert len(paths(writer)) == 3
     writer.after_beat()()
     assert len(paths(writer)) == 3  # once a second at most
-    monkeypatch.setattr(module, "_PAUSE", 0)
+    monkeypatch.setattr(module, "PAUSE", 0)
     writer.after_beat()()
     assert len(paths(writer)) == 5
     assert writer.spool.segments() == []
@@ -357,7 +358,7 @@ def test_a_system_that_gives_no_thread_breaks_no_response(writer, monkeypatch):
 
 
 def test_a_thread_that_the_system_did_not_give_is_asked_for_again(writer, quick, monkeypatch):
-    monkeypatch.setattr(module, "_PAUSE_WITHOUT", 0)
+    monkeypatch.setattr(background, "_PAUSE_WITHOUT", 0)
     with monkeypatch.context() as crowded:
         crowded.setattr(module.threads, "start", Mock(side_effect=RuntimeError("no thread left")))
         writer.start()
@@ -387,8 +388,8 @@ END = """
 import sqlite3, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_spool_writer import append, module, soon, writer_in
-module._PAUSE = 0.01
+from test_spool_writer import append, background, soon, writer_in
+background.PAUSE = 0.01
 writer = writer_in(Path(sys.argv[1]))
 writer.store.check()
 db = sqlite3.connect(sys.argv[1] + "/x.db", isolation_level=None)

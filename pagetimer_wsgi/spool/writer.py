@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import SpoolAway, StoreAway
-from ..pace import pausing
 from ..stores.base import Store
 from . import threads
+from .background import PAUSE, Background
 from .drain import drain
 from .folders import only_one
 from .quarantine import Quarantine
@@ -20,10 +20,6 @@ from .retention import Retention
 from .segments import Segment
 from .spool import Spool
 
-_PAUSE = 1.0
-_PAUSE_AWAY = 5.0
-_PAUSE_WITHOUT = 60.0
-"""Seconds between two tries to start the thread, where the system gives none."""
 _ROLLING = 0.1
 """Seconds of a turn that retention may take: the next beats wait no longer for it."""
 _LOCK = "drain.lock"
@@ -62,7 +58,7 @@ class Writer:
         self.switched_on = switched_on
         self.retention = retention
         self.users = 0
-        self._threads: dict[int, _Thread] = {}
+        self._threads: dict[int, Background] = {}
         self._after_beat = 0.0
 
     def start(self) -> None:
@@ -72,9 +68,9 @@ class Writer:
         if thread is None:
             if not threads.run_here():
                 return
-            thread = self._threads.setdefault(pid, _Thread(self))
+            thread = self._threads.setdefault(pid, Background(self._take_turn, self._no_thread))
         if not thread.runs:
-            thread.start_once()
+            thread.start()
 
     def after_beat(self) -> Callable[[], None] | None:
         """Return what is to be done after a beat's response: nothing, where threads run."""
@@ -156,12 +152,11 @@ class Writer:
             return
         _shared.pop(self.spool.folder, None)
         thread = self._threads.pop(os.getpid(), None)
-        if thread is not None:
-            # Its last act is to flush: a store may keep it waiting, not us.
-            threads.beside(lambda: thread.stop(timeout))
-        elif self.switched_on:
-            with contextlib.suppress(TimeoutError):
-                self.flush(timeout)
+        if thread is not None and thread.runs:
+            thread.stop(lambda: self._flush_last(timeout))  # a store may keep it waiting, not us
+            threads.beside(lambda: thread.wait(timeout))
+        else:
+            threads.beside(lambda: self._flush_last(timeout))
         self.spool.process.close()
         self.store.close()
 
@@ -183,6 +178,17 @@ class Writer:
             if time.monotonic() >= end:
                 raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
             threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
+
+    def _flush_last(self, timeout: float) -> None:
+        if self.switched_on:
+            with contextlib.suppress(TimeoutError):
+                self.flush_here(timeout)
+
+    def _take_turn(self) -> bool:
+        return self.turn_safely(self.turn_and_roll if self.switched_on else self.tidy)
+
+    def _no_thread(self, message: str) -> None:
+        self.spool.health.fails("writer", message)
 
     def _drain(self, store: Store, most: int | None = None) -> None:
         known = self.spool.known
@@ -209,7 +215,7 @@ class Writer:
     def _turn_after_beat(self) -> None:
         """Store a little, once a second at most, and wait for nobody."""
         now = time.monotonic()
-        if now - self._after_beat >= _PAUSE:
+        if now - self._after_beat >= PAUSE:
             self._after_beat = now
             self.turn_safely(self._small_turn if self.switched_on else self.tidy)
 
@@ -255,50 +261,3 @@ class Writer:
                 yield alone
         finally:
             here.release()
-
-
-class _Thread:
-    """The writer's thread in one process."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self.runs = False
-        self._once = threads.lock()
-        self._not_before = float("-inf")
-        self._stop = threads.Signal()
-        self._ended = threads.Signal()
-        self._last = 0.0
-
-    def start_once(self) -> None:
-        """Start it, unless it runs, or was tried in vain less than a minute ago."""
-        with self._once:
-            if self.runs or time.monotonic() < self._not_before:
-                return
-            self.runs, self._ended = True, threads.Signal()
-            try:
-                threads.start(self._run, "pagetimer writer")
-            except RuntimeError as error:  # the system is out of threads, or of memory
-                self.runs, self._not_before = False, time.monotonic() + _PAUSE_WITHOUT
-                self._ended.give()
-                message = f"{error}. What is accepted waits for a process that has one."
-                self._writer.spool.health.fails("writer", message)
-
-    def stop(self, timeout: float) -> None:
-        self._last = timeout
-        self._stop.give()
-        self._ended.wait(timeout)
-
-    def _run(self) -> None:
-        writer = self._writer
-        pause = _PAUSE
-        turn = writer.turn_and_roll if writer.switched_on else writer.tidy
-        try:
-            with pausing(threads.sleep):
-                while not self._stop.wait(pause):
-                    pause = _PAUSE if writer.turn_safely(turn) else _PAUSE_AWAY
-            if writer.switched_on:
-                with contextlib.suppress(TimeoutError):
-                    writer.flush_here(self._last)
-        finally:  # a host may end threads that it does not know: a later request starts another
-            self.runs = False
-            self._ended.give()
