@@ -15,7 +15,8 @@ PAUSE = 1.0
 _PAUSE_AWAY = 5.0
 _PAUSE_WITHOUT = 60.0
 """Seconds between two tries to start the thread, where the system gives none."""
-_AT_EXIT = 1.0
+_AT_EXIT = 0.5
+"""Seconds; a server that ends takes some of its own, and we may delay it by one."""
 
 
 class Background:
