@@ -15,14 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from load.bodies import SECRET, make_bodies
 from load.neighbours import locked
 from load.probe import percentile
 from tables import show
+
+if TYPE_CHECKING:
+    from pagetimer_wsgi import PageTimer
 
 SIDES = ("no beats", "writer off", "store there", "store locked")
 _SENDERS = 3
@@ -56,26 +60,27 @@ def measure(side: str, seconds: float) -> list[float]:
     from gevent import monkey
 
     monkey.patch_all()
+    from pagetimer_wsgi import PageTimer
+
+    gaps: list[float] = []
     with tempfile.TemporaryDirectory(prefix="pagetimer-") as folder:
-        send = _sender(Path(folder), "off" if side == "writer off" else "auto")
-        gaps: list[float] = []
-        if side == "store locked":
-            with locked(Path(folder) / "pagetimer.db"):
-                _run(send, gaps, seconds)
-        else:
-            _run(send if side != "no beats" else lambda: None, gaps, seconds)
+        writer = "off" if side == "writer off" else "auto"
+        timer = PageTimer(lambda *call: [], data=folder, secret=SECRET, writer=writer)
+        with closing(timer):
+            timer.parts.store.check()
+            timer.parts.store.close()
+            lock = (
+                locked(Path(folder) / "pagetimer.db") if side == "store locked" else nullcontext()
+            )
+            with lock:
+                _run(_sender(timer) if side != "no beats" else lambda: None, gaps, seconds)
     return gaps
 
 
-def _sender(folder: Path, writer: str) -> Callable[[], None]:
-    """Return what sends one beat to ours, whose database is there."""
+def _sender(timer: PageTimer) -> Callable[[], None]:
+    """Return what sends one beat."""
     from webob import Request
 
-    from pagetimer_wsgi import PageTimer
-
-    timer = PageTimer(lambda *call: [], data=folder, secret=SECRET, writer=writer)
-    with closing(timer.parts.store) as store:
-        store.check()
     bodies = cycle(f"{before}1000000{after}".encode() for before, after in make_bodies())
 
     def send() -> None:
