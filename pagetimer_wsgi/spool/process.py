@@ -160,22 +160,26 @@ class Process:
 
     def _write(self, line: bytes) -> bool:
         """Append to the open segment; false if nobody can say that it will be found there."""
-        if self._opened is not None and self._opened.size + len(line) > SEGMENT_BYTES:
-            self._end()
-        if self._opened is None:
-            self._leave_lost_folder()
+        opened = self._opened
+        if opened is None or opened.size + len(line) > SEGMENT_BYTES:
+            opened = self._open_next()
+        folder = self._folder
+        if folder is None or not (opened.append(line) and folder.is_held()):
+            return False
+        self.health.accept(opened.name, opened.size)
+        return True
+
+    def _open_next(self) -> OpenSegment:
+        self._end()
+        self._leave_lost_folder()
         if self._folder is None:
             self._folder = new_folder(self._spool, fsync=self._fsync)
             with contextlib.suppress(OSError):
                 self.health.save(self._folder.path)  # from here on our lines are counted
-        if self._opened is None:
-            self._number += 1
-            path = self._folder.path / f"{self._number:012d}{SUFFIX}"
-            self._opened = OpenSegment(path, self._fsync)
-        if not (self._opened.append(line) and self._folder.is_held()):
-            return False
-        self.health.accept(self._opened.name, self._opened.size)
-        return True
+        self._number += 1
+        path = self._folder.path / f"{self._number:012d}{SUFFIX}"
+        self._opened = OpenSegment(path, self._fsync)
+        return self._opened
 
     def _end(self) -> None:
         opened, self._opened = self._opened, None
