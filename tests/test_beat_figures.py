@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -181,3 +183,44 @@ def test_a_spool_that_cannot_be_read_is_told_of_and_fails_nobody(make):
     assert (seen.json["refused"], seen.json["waiting"]) == (1, None)
     assert metrics(timer)["pagetimer_failing"] == ("gauge", 1)
     assert "pagetimer_waiting_beats" not in metrics(timer)
+
+
+GEVENT = """
+import sys
+from gevent import monkey; monkey.patch_all()
+import gevent
+from webob import Request
+from pagetimer_wsgi import PageTimer
+from pagetimer_wsgi.spool import spool
+
+native_sleep = monkey.get_original("time", "sleep")
+figures_in = spool.figures_in
+
+def slowly(*arguments):
+    native_sleep(0.5)
+    return figures_in(*arguments)
+
+spool.figures_in = slowly
+turns = 0
+
+def turn():
+    global turns
+    while True:
+        gevent.sleep(0.01)
+        turns += 1
+
+gevent.spawn(turn)
+timer = PageTimer(lambda *call: [], data=sys.argv[1])
+answer = Request.blank("/_pagetimer/health").get_response(timer)
+assert answer.json["state"] == "ok", answer.json
+timer.close()
+print(turns)
+"""
+
+
+def test_under_gevent_others_go_on_while_figures_are_added_up(tmp_path):
+    pytest.importorskip("gevent")
+    command = [sys.executable, "-c", GEVENT, str(tmp_path)]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 1

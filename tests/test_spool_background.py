@@ -33,9 +33,7 @@ assert os.wait()[1] == 0
 
 @pytest.mark.parametrize(("seconds", "done"), [(0.3, True), (600, False)])
 @pytest.mark.parametrize("then", ["", FORK], ids=["", "after a fork"])
-def test_a_process_ends_after_the_turn_that_its_thread_takes_or_soon(
-    tmp_path, seconds, done, then
-):
+def test_a_process_ends_after_the_turn_that_its_thread_takes_or_soon(tmp_path, seconds, done, then):
     command = [sys.executable, "-W", "ignore", "-c", START + then, str(tmp_path), str(seconds)]
     ended = subprocess.run(command, timeout=60, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from webob import Request, Response
 from webob.exc import HTTPForbidden
 
+from ..spool import threads
 from ..spool.health import Failure, Figures
 from ..spool.spool import Spool
 from ..spool.waiting import Waiting, what_waits
@@ -45,7 +46,7 @@ class HealthEndpoint:
 def _counted(spool: Spool) -> Figures:
     """Return what the host's processes counted; this one alone, where others cannot be asked."""
     try:
-        return spool.figures()
+        return threads.beside(spool.figures)
     except OSError as error:
         spool.health.fails("spool", f"it cannot be read: {error}")
         return spool.health.figures
@@ -53,7 +54,7 @@ def _counted(spool: Spool) -> Figures:
 
 def _waiting(spool: Spool) -> Waiting | None:
     with contextlib.suppress(OSError):  # which the figures tell of
-        return what_waits(spool.folder)
+        return threads.beside(lambda: what_waits(spool.folder))
     return None
 
 

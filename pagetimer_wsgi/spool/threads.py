@@ -13,8 +13,9 @@ import sys
 import threading
 import time  # noqa: F401  (sleep's)
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
+Result = TypeVar("Result")
 Lock = _thread.LockType
 
 
@@ -40,21 +41,22 @@ def start(run: Callable[[], None], name: str) -> None:
         _original("_thread", "start_new_thread")(run, ())
 
 
-def beside(run: Callable[[], object]) -> None:
-    """Run a function; under gevent in another thread, while other greenlets go on."""
+def beside(run: Callable[[], Result]) -> Result:
+    """Return what a function does; under gevent in another thread, while greenlets go on."""
     if _patched() is None:
-        run()
-    elif error := sys.modules["gevent"].get_hub().threadpool.apply(_failure, (run,)):
+        return run()
+    result, error = sys.modules["gevent"].get_hub().threadpool.apply(_outcome, (run,))
+    if error is not None:
         raise error
+    return cast(Result, result)
 
 
-def _failure(run: Callable[[], object]) -> Exception | None:
-    """Run a function; return what it raises, which gevent's pool would print."""
+def _outcome(run: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """Return what a function does, and what it raises: gevent's pool would print it."""
     try:
-        run()
+        return run(), None
     except Exception as error:
-        return error
-    return None
+        return None, error
 
 
 def sleep(seconds: float) -> None:
