@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -84,6 +85,16 @@ def write_file(path: Path, data: bytes) -> None:
 
 DRAFT = ".draft"
 """How the names of files end that a killed process may leave half written."""
+_OLD = 60
+"""Seconds: no file takes so long to write."""
+
+
+def remove_old_drafts(folder: Path) -> None:
+    """Remove what killed processes left half written; what is new may be somebody's who lives."""
+    for draft in folder.glob(f"*{DRAFT}"):
+        with contextlib.suppress(OSError):
+            if abs(time.time() - draft.stat().st_mtime) > _OLD:
+                draft.unlink()
 
 
 def sync_folder(path: Path) -> None:

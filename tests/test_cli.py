@@ -342,6 +342,19 @@ def test_drain_waits_while_another_process_drains(pagetimer, tmp_path):
             assert drain.communicate(timeout=20)[0] == "1 beat stored\n"
 
 
+def test_drain_waits_a_little_for_the_lock_of_the_figures_and_goes_on_without(pagetimer, tmp_path):
+    accept(tmp_path, encode(a_beat(1)))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, spool_in(tmp_path).folder / "health.lock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        holder.stdout.readline()
+        done = pagetimer("drain")
+        holder.stdin.close()
+    assert done.stdout.startswith("1 beat stored\nWhat was stored now is missing in health's")
+
+
 HOLD = """
 import fcntl, os, sys
 lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)

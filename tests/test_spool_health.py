@@ -1,8 +1,11 @@
 """Figures: counted, kept on disk, summed, inherited; and one log line a minute."""
 
 import logging
+import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -148,20 +151,45 @@ def test_a_killed_heir_counts_nothing_twice(tmp_path, folders, monkeypatch):
     assert not (folders[0] / health.FILE).exists()
 
 
-def test_while_another_process_inherits_a_folder_waits(tmp_path, folders):
-    Health().save(folders[0])
+@contextmanager
+def another_that_adds_up(spool):
+    """Another process that has the lock of a spool's figures."""
     code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX)\n"
     code += "print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "health.lock")],
+        [sys.executable, "-c", code, str(spool / "health.lock")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
         process.stdout.readline()
-        with pytest.raises(BlockingIOError):
-            inherit(tmp_path, folders[0], counted_in(folders[0]))
+        yield
         process.kill()
+
+
+def test_while_another_process_inherits_a_folder_waits(tmp_path, folders):
+    Health().save(folders[0])
+    with another_that_adds_up(tmp_path), pytest.raises(BlockingIOError):
+        inherit(tmp_path, folders[0], counted_in(folders[0]))
     inherit(tmp_path, folders[0], counted_in(folders[0]))
+
+
+def test_figures_that_cannot_be_left_now_are_kept_until_they_can(tmp_path):
+    one = Health()
+    one.count("stored", 5)
+    with another_that_adds_up(tmp_path), pytest.raises(BlockingIOError):
+        one.leave(tmp_path)
+    assert one.figures.stored == 5
+    one.leave(tmp_path)
+    assert (one.figures.stored, figures_in(tmp_path, []).stored) == (0, 5)
+
+
+def test_with_a_dead_processs_figures_go_the_drafts_that_it_left(tmp_path, folders):
+    Health().save(folders[0])
+    for name, seconds in (("health.json.1.draft", 3600), ("health.json.2.draft", 0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - seconds,) * 2)
+    inherit(tmp_path, folders[0], counted_in(folders[0]))
+    assert [path.name for path in tmp_path.glob("*.draft")] == ["health.json.2.draft"]
 
 
 def test_figures_that_have_not_changed_are_saved_in_a_new_folder(folders):

@@ -30,6 +30,8 @@ from .told import counted, in_quarantine
 
 _PATIENCE = 60
 """Seconds for which another drainer of this host is waited for."""
+_TRIES = 40
+"""To add our figures to those that another process adds to, for a few milliseconds mostly."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -93,12 +95,22 @@ def _alone(writer: Writer) -> Iterator[None]:
                 try:
                     yield
                 finally:
-                    writer.spool.health.leave(writer.spool.folder)
+                    _leave_figures(writer.spool)
                 return
         if time.monotonic() >= end:
             raise UsageError("another process of this host is draining, and has much to do; wait")
         time.sleep(0.05)
     yield
+
+
+def _leave_figures(spool: Spool) -> None:
+    """Add what this process counted to the spool's figures; another one may be at it now."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            spool.health.leave(spool.folder)
+            return
+        time.sleep(0.05)
+    print("What was stored now is missing in health's figures: another process holds them.")
 
 
 def _say_what_is_left(spool: Spool, quarantine: Quarantine) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..files import write_file
+from ..files import remove_old_drafts, write_file
 from ..logs import log
 from . import threads
 from .folders import only_one
@@ -124,12 +124,19 @@ class Health:
     def leave(self, spool: Path) -> None:
         """Add the figures to the spool's own, where this process has no folder to leave them in.
 
-        Only who drains alone may do so.
+        Only who drains alone may do so. Where they cannot be added they are kept.
+
+        :raises OSError: if they cannot be added
         """
         with self._lock:
             left, self.figures = self.figures, Figures(counted_to=_NOWHERE)
-        with _adding(spool) as together:
-            together.add(_settled(left))
+        try:
+            with _adding(spool) as together:
+                together.add(_settled(left))
+        except OSError:
+            with self._lock:
+                self.figures.add(left)
+            raise
 
     def hand_over(self, folder: Path) -> None:
         """Leave the figures in a folder for whoever adopts it, and count from 0 again."""
@@ -173,11 +180,15 @@ def inherit(spool: Path, folder: Path, counted: Figures) -> None:
             there = [name for name in together.folders if (spool / name / FILE).exists()]
             together.folders = [*there, folder.name]
     (folder / FILE).unlink(missing_ok=True)
+    remove_old_drafts(spool)  # who died may have left some
 
 
 @contextlib.contextmanager
 def _adding(spool: Path) -> Iterator[_Inherited]:
-    """Give the spool's own figures, and keep what they have become."""
+    """Give the spool's own figures, and keep what they have become.
+
+    :raises BlockingIOError: if another process adds to them
+    """
     with only_one(spool / _LOCK) as alone:
         if not alone:
             raise BlockingIOError(f"another process adds up the figures of {spool}")
