@@ -7,6 +7,7 @@ Times are whole milliseconds; points in time are milliseconds since 1970-01-01 U
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -25,9 +26,11 @@ _FIRST_KNOWN = tuple(
     (name, f"{name}_seq")
     for name in ("site", "route", "referrer", "agent", "ip_address", "client_started_at")
 )
+_seqs = attrgetter(*(its_seq for _, its_seq in _FIRST_KNOWN))
 
 _GREATEST = ("visible_ms", "engaged_ms", "words")
 _IDENTITY = ("username", "session_key", "visitor", "identity_seq")
+_Identity = tuple[str | None, str | None, bool, int | None]
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -64,8 +67,32 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     visitor: str | None = None
     """32 hex digits that stand for the session where neither user nor session is known."""
 
+    # By the names of a page view's fields, what a beat says by itself.
 
-class KeptBeat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    @property
+    def first_seq(self) -> int:
+        """The beat's own seq."""
+        return self.seq
+
+    last_seq = first_seq
+
+    @property
+    def started_at(self) -> int:
+        """When the page view began, by the server's clock."""
+        return self.received_at - self.age
+
+    @property
+    def last_seen_at(self) -> int:
+        """When the beat was received."""
+        return self.received_at
+
+    @property
+    def ended(self) -> Ended:
+        """Whether the page view's times are known to its end."""
+        return "exact" if self.why in _EXACT else "at least"
+
+
+class KeptBeat(msgspec.Struct, frozen=True, gc=False):
     """What a store keeps of a beat, under the key (``view_id``, ``seq``)."""
 
     view_id: str
@@ -76,7 +103,7 @@ class KeptBeat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     engaged_ms: int | None = None
 
 
-class PageView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PageView(msgspec.Struct, frozen=True, gc=False):
     """One showing of one page to one person, folded from its beats.
 
     Each field that the beats may disagree on has beside it the seq that decided it
@@ -89,12 +116,12 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_seq: int
     started_at: int
     last_seen_at: int
+    last_seq: int
+    ended: Ended = "at least"
     visible_ms: int | None = None
     engaged_ms: int | None = None
     words: int | None = None
     capped: bool = False
-    ended: Ended = "at least"
-    last_seq: int
     site: str | None = None
     site_seq: int | None = None
     route: str | None = None
@@ -117,46 +144,43 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def page_view(beat: Beat) -> PageView:
     """Return the page view that this beat makes by itself."""
     seq = beat.seq
-    named = beat.username is not None or beat.session_key is not None
-    visitor = beat.visitor is not None and not named
+    # In the order of the fields: 30 keywords would take twice as long, for each beat.
     return PageView(
-        view_id=beat.view_id,
-        kind=beat.kind,
-        path=beat.path,
-        first_seq=seq,
-        started_at=beat.received_at - beat.age,
-        last_seen_at=beat.received_at,
-        visible_ms=beat.visible_ms,
-        engaged_ms=beat.engaged_ms,
-        words=beat.words,
-        capped=beat.capped,
-        ended="exact" if beat.why in _EXACT else "at least",
-        last_seq=seq,
-        site=beat.site,
-        site_seq=None if beat.site is None else seq,
-        route=beat.route,
-        route_seq=None if beat.route is None else seq,
-        referrer=beat.referrer,
-        referrer_seq=None if beat.referrer is None else seq,
-        agent=beat.agent,
-        agent_seq=None if beat.agent is None else seq,
-        ip_address=beat.ip_address,
-        ip_address_seq=None if beat.ip_address is None else seq,
-        client_started_at=beat.client_started_at,
-        client_started_at_seq=None if beat.client_started_at is None else seq,
-        username=beat.username,
-        session_key=beat.visitor if visitor else beat.session_key,
-        visitor=visitor,
-        identity_seq=seq if named or visitor else None,
+        beat.view_id,
+        beat.kind,
+        beat.path,
+        seq,
+        beat.started_at,
+        beat.received_at,
+        seq,
+        beat.ended,
+        beat.visible_ms,
+        beat.engaged_ms,
+        beat.words,
+        beat.capped,
+        beat.site,
+        None if beat.site is None else seq,
+        beat.route,
+        None if beat.route is None else seq,
+        beat.referrer,
+        None if beat.referrer is None else seq,
+        beat.agent,
+        None if beat.agent is None else seq,
+        beat.ip_address,
+        None if beat.ip_address is None else seq,
+        beat.client_started_at,
+        None if beat.client_started_at is None else seq,
+        *_identity(beat),
     )
 
 
-def join(one: PageView, other: PageView) -> PageView:
-    """Return what two page views of one id say together, in whichever order they come."""
-    if one == other:
-        return one
+def join(one: PageView, other: PageView | Beat) -> PageView:
+    """Return what two page views of one id say together, in whichever order they come.
+
+    :param other: or a beat, for the page view that it makes by itself
+    """
     if other.first_seq < one.first_seq:  # what came first has most of the last word
-        one, other = other, one
+        one, other = _view(other), one
     fields = _totals(one, other)
     if one.first_seq == other.first_seq:
         fields["kind"] = min(one.kind, other.kind)
@@ -164,19 +188,27 @@ def join(one: PageView, other: PageView) -> PageView:
     # The highest seq decides; of one seq "at least" comes before "exact".
     if (other.last_seq, one.ended) > (one.last_seq, other.ended):
         fields["last_seq"], fields["ended"] = other.last_seq, other.ended
-    for name, its_seq in _FIRST_KNOWN:
-        seq = getattr(other, its_seq)
-        if seq is not None:
-            before = getattr(one, its_seq)
-            if before is None or (seq, getattr(other, name)) < (before, getattr(one, name)):
-                fields[name], fields[its_seq] = getattr(other, name), seq
-    if other.identity_seq is not None and _identity_rank(other) < _identity_rank(one):
-        for name in _IDENTITY:
-            fields[name] = getattr(other, name)
+    # What was known before the other began is not asked again.
+    for (name, its_seq), before in zip(_FIRST_KNOWN, _seqs(one), strict=True):
+        if before is None or before >= other.first_seq:
+            value, seq = getattr(other, name), _seq(other, its_seq)
+            if value is not None and (before is None or (seq, value) < (before, getattr(one, name))):
+                fields[name], fields[its_seq] = value, seq
+    if one.identity_seq is None or one.visitor or one.identity_seq >= other.first_seq:
+        identity = min(_identity(one), _identity(other), key=_rank)
+        fields |= zip(_IDENTITY, identity, strict=True)
     return replace(one, **fields)
 
 
-def _totals(one: PageView, other: PageView) -> dict[str, Any]:
+def _view(part: PageView | Beat) -> PageView:
+    return page_view(part) if isinstance(part, Beat) else part
+
+
+def _seq(part: PageView | Beat, its_seq: str) -> int | None:
+    return part.seq if isinstance(part, Beat) else getattr(part, its_seq)
+
+
+def _totals(one: PageView, other: PageView | Beat) -> dict[str, Any]:
     """Return those of the fields, of which the least or greatest counts, that ``other`` changes."""
     fields: dict[str, Any] = {}
     if other.started_at < one.started_at:
@@ -202,9 +234,8 @@ def fold(parts: Iterable[Beat | PageView]) -> dict[str, PageView]:
     """
     views: dict[str, PageView] = {}
     for part in parts:
-        view = page_view(part) if isinstance(part, Beat) else part
-        before = views.get(view.view_id)
-        views[view.view_id] = view if before is None else join(before, view)
+        before = views.get(part.view_id)
+        views[part.view_id] = _view(part) if before is None else join(before, part)
     return views
 
 
@@ -234,12 +265,7 @@ def join_beats(one: KeptBeat, other: KeptBeat) -> KeptBeat:
 
 def _kept(beat: Beat) -> KeptBeat:
     return KeptBeat(
-        view_id=beat.view_id,
-        seq=beat.seq,
-        received_at=beat.received_at,
-        why=beat.why,
-        visible_ms=beat.visible_ms,
-        engaged_ms=beat.engaged_ms,
+        beat.view_id, beat.seq, beat.received_at, beat.why, beat.visible_ms, beat.engaged_ms
     )
 
 
@@ -249,9 +275,19 @@ def _greatest(one: int | None, other: int | None) -> int | None:
     return max(one, other)
 
 
-def _identity_rank(view: PageView) -> tuple[Any, ...]:
-    if view.identity_seq is None:
+def _identity(part: PageView | Beat) -> _Identity:
+    if isinstance(part, PageView):
+        return part.username, part.session_key, part.visitor, part.identity_seq
+    if part.username is not None or part.session_key is not None:
+        return part.username, part.session_key, False, part.seq
+    if part.visitor is not None:
+        return None, part.visitor, True, part.seq
+    return None, None, False, None
+
+
+def _rank(identity: _Identity) -> tuple[Any, ...]:
+    user, session, visitor, seq = identity
+    if seq is None:
         return (1,)
-    user, session = view.username, view.session_key
     # A named pair before a visitor; then the seq; then what is known before what is not.
-    return (0, view.visitor, view.identity_seq, user is None, user or "", session or "~")
+    return (0, visitor, seq, user is None, user or "", session or "~")
