@@ -192,7 +192,9 @@ def join(one: PageView, other: PageView | Beat) -> PageView:
     for (name, its_seq), before in zip(_FIRST_KNOWN, _seqs(one), strict=True):
         if before is None or before >= other.first_seq:
             value, seq = getattr(other, name), _seq(other, its_seq)
-            if value is not None and (before is None or (seq, value) < (before, getattr(one, name))):
+            if value is not None and (
+                before is None or (seq, value) < (before, getattr(one, name))
+            ):
                 fields[name], fields[its_seq] = value, seq
     if one.identity_seq is None or one.visitor or one.identity_seq >= other.first_seq:
         identity = min(_identity(one), _identity(other), key=_rank)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from sqlalchemy import Column, Connection, and_, literal_column, select
 from ...agents import describe
 from ...events import PageView
 from .bulk import Bulk
+from .rows import check
 from .schema import agent, page, person, referrer, session
 
 
@@ -95,5 +97,6 @@ class Numbers:
         if not values:
             return {}
         keys = list(map(self._shared.in_key, values))
+        check(chain.from_iterable(keys))
         rows = self._bulk.read(connection, self._find, self._asked.bound(keys))
         return {values[place]: number for place, number in rows}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Container, Sequence
 from operator import attrgetter
+from typing import Any
 
-from msgspec.structs import astuple
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Column, Connection, Table, and_, select
 from sqlalchemy.exc import DBAPIError
 
 from ...events import Beat, PageView, fold, join, join_beats, keep
@@ -20,7 +19,7 @@ from .rows import (
     Unfit,
     beat_of,
     beat_values,
-    check,
+    check_rows,
     page_view_of,
     page_view_values,
 )
@@ -59,8 +58,9 @@ class Writing:
         """
         try:
             with connection.begin_nested():
-                self._write_page_views(connection, items)
-                self._write_beats(connection, [item for item in items if isinstance(item, Beat)])
+                there = self._write_page_views(connection, items)
+                beats = [item for item in items if isinstance(item, Beat)]
+                self._write_beats(connection, beats, there)
             return []
         except (Unfit, DBAPIError) as error:
             if isinstance(error, DBAPIError) and not self._bulk.is_about_rows(error):
@@ -78,8 +78,10 @@ class Writing:
         changed = {"value": statement.excluded.value}
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
 
-    def _write_page_views(self, connection: Connection, items: Sequence[Beat | PageView]) -> None:
-        check(chain.from_iterable(map(astuple, gently(items))))
+    def _write_page_views(
+        self, connection: Connection, items: Sequence[Beat | PageView]
+    ) -> Container[str]:
+        """Write the page views, and return the ids of those that were there before."""
         views = fold(gently(items))
         asked = self._views.bound([(view_id,) for view_id in views])
         there = self._bulk.read(connection, self._page_views_there, asked)
@@ -90,25 +92,38 @@ class Writing:
         # Most that change only grow: whose they are, and of which page, stays as it is.
         grown = [view for view in changed if _shared(view) == _shared(before[view.view_id])]
         moved = [view for view in changed if _shared(view) != _shared(before[view.view_id])]
-        self._bulk.put(connection, page_view, self._rows(connection, new))
-        self._bulk.change(connection, page_view, self._rows(connection, moved), _ALL)
-        self._bulk.change(connection, page_view, _rows_that_grow(grown), _OWN)
+        self._put(connection, page_view, self._rows(connection, new))
+        self._change(connection, page_view, self._rows(connection, moved), _ALL)
+        self._change(connection, page_view, _rows_that_grow(grown), _OWN)
+        return before
 
     def _rows(self, connection: Connection, views: Sequence[PageView]) -> Rows:
         numbers = [numbers.of(connection, views) for numbers in self._numbers]
         return list(map(page_view_values, gently(views), *numbers))
 
-    def _write_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
+    def _write_beats(
+        self, connection: Connection, beats: Sequence[Beat], views_there: Container[str]
+    ) -> None:
         kept = keep(gently(beats))
-        if not kept:
-            return
-        there = self._bulk.read(connection, self._beats_there, self._keys.bound(list(kept)))
+        # No beat is there without its page view.
+        known = [key for key in kept if key[0] in views_there]
+        there = self._bulk.read(connection, self._beats_there, self._keys.bound(known))
         before = {(row.view_id, row.seq): row for row in map(beat_of, gently(there))}
-        new = [row for key, row in kept.items() if key not in before]
+        new = [row for key, row in gently(kept.items()) if key not in before]
         joined = ((row, join_beats(row, kept[key])) for key, row in gently(before.items()))
         changed = [after for row, after in joined if after != row]
-        self._bulk.put(connection, beat, list(map(beat_values, new)))
-        self._bulk.change(connection, beat, list(map(beat_values, changed)), _BEAT)
+        self._put(connection, beat, list(map(beat_values, new)))
+        self._change(connection, beat, list(map(beat_values, changed)), _BEAT)
+
+    def _put(self, connection: Connection, table: Table, rows: Rows) -> None:
+        check_rows(table, rows)
+        self._bulk.put(connection, table, rows)
+
+    def _change(
+        self, connection: Connection, table: Table, rows: Rows, columns: Sequence[Column[Any]]
+    ) -> None:
+        check_rows(table, rows)
+        self._bulk.change(connection, table, rows, columns)
 
 
 def _rows_that_grow(views: Sequence[PageView]) -> Rows:
