@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,20 @@ BATCH = 2000
 @dataclass
 class _Batch:
     beats: list[Beat] = field(default_factory=list)
-    lines: list[bytes] = field(default_factory=list)
-    """Theirs, word for word."""
     bad: list[tuple[bytes, str]] = field(default_factory=list)
-    ends: dict[Segment, int] = field(default_factory=dict)
+    spans: dict[Segment, tuple[int, int]] = field(default_factory=dict)
+    """From which byte to which of each segment they are."""
+
+    def take(self, line: bytes) -> int:
+        """Take one more line, and return how many it has now.
+
+        :raises NewerLine: if it is one of a newer version
+        """
+        try:
+            self.beats.append(decode(line))
+        except BadLine as error:
+            self.bad.append((line, error.reason))
+        return len(self.beats) + len(self.bad)
 
 
 def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None = None) -> int:
@@ -60,24 +71,24 @@ def _batches(
 ) -> Iterator[_Batch]:
     batch = _Batch()
     for segment in segments:
+        begin = end = segment.stored(identity)
         try:
-            for line, end in gently(segment.lines(segment.stored(identity))):
-                try:
-                    batch.beats.append(decode(line))
-                    batch.lines.append(line)
-                except BadLine as error:
-                    batch.bad.append((line, error.reason))
-                batch.ends[segment] = end
-                if len(batch.beats) + len(batch.bad) >= size:
+            for line, after in gently(segment.lines(begin)):
+                full = batch.take(line) >= size
+                end = after
+                if full:
+                    batch.spans[segment] = begin, end
                     yield batch
-                    batch = _Batch()
+                    batch, begin = _Batch(), end
         except FileNotFoundError:
             continue  # its owner has removed it: it was stored
         except NewerLine:
-            continue  # it and what follows are left for a newer drainer
+            pass  # it and what follows are left for a newer drainer
         except OSError as error:
             health.say("segment", f"it waits, for it cannot be read: {error}")
-    if batch.ends:
+        if end > begin:
+            batch.spans[segment] = begin, end
+    if batch.spans:
         yield batch
 
 
@@ -90,7 +101,7 @@ def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine:
         reason = f"{len(bad)} lines put into {quarantine.path}; first: {bad[0][1]}"
         spool.health.say("quarantine", reason)
     spool.known.identity(store)  # what went into another file meanwhile is not stored
-    for segment, end in batch.ends.items():
+    for segment, (_, end) in batch.spans.items():
         segment.mark(end, identity)
     stored = len(batch.beats) - len(refused)
     spool.health.count("stored", stored)
@@ -100,10 +111,24 @@ def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine:
 def _refused(batch: _Batch, store: Store) -> list[bytes]:
     """Write the beats, and return the lines of those that the store refuses."""
     refused = set(store.write(batch.beats))
-    if not refused:
-        return []
-    lines = zip(batch.beats, batch.lines, strict=True)
-    return [line for beat, line in lines if beat in refused]
+    return [line for line in _lines(batch) if _beat(line) in refused] if refused else []
+
+
+def _lines(batch: _Batch) -> Iterator[bytes]:
+    """Read the batch's lines again, word for word; who kept them would need twice the memory."""
+    for segment, (begin, end) in batch.spans.items():
+        with contextlib.suppress(FileNotFoundError):  # another drainer has done with it
+            for line, after in segment.lines(begin):
+                if after > end:
+                    break
+                yield line
+
+
+def _beat(line: bytes) -> Beat | None:
+    try:
+        return decode(line)
+    except BadLine:
+        return None
 
 
 def _clear(folder: folders.ProcessFolder, spool: Spool, store: Store) -> None:

@@ -107,7 +107,8 @@ class Writing:
         kept = keep(gently(beats))
         # No beat is there without its page view.
         known = [key for key in kept if key[0] in views_there]
-        there = self._bulk.read(connection, self._beats_there, self._keys.bound(known))
+        asked = self._keys.bound(known)
+        there = self._bulk.read(connection, self._beats_there, asked) if known else []
         before = {(row.view_id, row.seq): row for row in map(beat_of, gently(there))}
         new = [row for key, row in gently(kept.items()) if key not in before]
         joined = ((row, join_beats(row, kept[key])) for key, row in gently(before.items()))
