@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, cast
 
+import msgspec
 import psycopg
 from sqlalchemy import (
     Column,
@@ -43,12 +44,12 @@ _AT_ONCE = 500
 
 
 class ArrayRows(Given):
-    """Rows as one array a column."""
+    """Rows as one array a column, each as PostgreSQL writes it: the driver dumps item by item."""
 
     def __init__(self, *columns: Column[Any]) -> None:
         # Not the columns' own names, which an update keeps for itself.
         self._names = [f"given_{column.name}" for column in columns]
-        self._ids = isinstance(columns[0].type, LargeBinary)
+        self._written = [_writer(column) for column in columns]
         arrays = [
             bindparam(name, type_=_array(column))
             for name, column in zip(self._names, columns, strict=True)
@@ -60,14 +61,13 @@ class ArrayRows(Given):
 
     def bound(self, rows: Rows) -> Parameters:
         """Return the parameters that make these the rows; see the base class."""
-        arrays = {name: [row[at] for row in rows] for at, name in enumerate(self._names)}
-        if self._ids:
-            arrays[self._names[0]] = _ids(rows)
-        return arrays
+        columns = list(zip(*rows, strict=True)) or [()] * len(self._names)
+        written = zip(self._names, self._written, columns, strict=True)
+        return {name: write(column) for name, write, column in written}
 
 
-class _Array(UserDefinedType[list[Any]]):
-    """An array that the driver is given as it is; SQLAlchemy's own goes through each item."""
+class _Array(UserDefinedType[str]):
+    """An array that the driver is given as text."""
 
     cache_ok = True
     render_bind_cast = True
@@ -77,6 +77,31 @@ class _Array(UserDefinedType[list[Any]]):
 
     def get_col_spec(self, **_: object) -> str:
         return f"{self.items}[]"
+
+
+def _writer(column: Column[Any]) -> Callable[[Sequence[Any]], str]:
+    if isinstance(column.type, LargeBinary):
+        return _written_ids
+    return _written_texts if isinstance(column.type, String) else _written_numbers
+
+
+def _written_ids(digits: Sequence[str]) -> str:
+    identifiers(digits)
+    return "{" + ",".join([f'"\\\\x{one}"' for one in digits]) + "}"
+
+
+def _written_texts(texts: Sequence[str | None]) -> str:
+    return "{" + ",".join(map(_written_text, texts)) + "}"
+
+
+def _written_text(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _written_numbers(numbers: Sequence[int | None]) -> str:
+    return "{" + msgspec.json.encode(numbers)[1:-1].decode() + "}"
 
 
 def _array(column: Column[Any]) -> _Array:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -75,9 +74,7 @@ class PostgresqlDatabase(Database):
         @event.listens_for(engine, "do_connect")
         def connect(_: object, __: object, arguments: Any, options: dict[str, Any]) -> Any:
             # No prepared statements: a pooler gives each transaction another connection.
-            opened = BoundedConnection.connect(*arguments, prepare_threshold=None, **options)
-            opened.adapters.register_dumper(list, ListBinaryDumper)
-            return opened
+            return BoundedConnection.connect(*arguments, prepare_threshold=None, **options)
 
         return engine
 
