@@ -15,16 +15,18 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _WORK = 0.0005
-"""Seconds between two pauses: what a request then waits for, at the most, each time it asks."""
+"""Seconds between two pauses: what a request then waits for each time that it asks."""
+_MOST = 0.005
+"""Seconds between two pauses where others compute: what the interpreter gives each of them."""
 _PAUSE = 0.00005
 """Seconds: as short as the system's clock allows; whoever waits takes its turn at once."""
 _LOOK = 16
-"""Items from one look at the clock to the next."""
 
 
 class _Pace(threading.local):
     sleep: Callable[[float], None] | None = None
-    paused_at = 0.0
+    next = 0.0
+    """When the next pause is due, by the monotonic clock."""
 
 
 _pace = _Pace()
@@ -43,14 +45,21 @@ def pausing(sleep: Callable[[float], None]) -> Iterator[None]:
         _pace.sleep = None
 
 
-def gently(items: Iterable[Item]) -> Iterable[Item]:
-    """Return the items; where this thread is :func:`pausing`, with pauses between them."""
-    return items if _pace.sleep is None else _with_pauses(items, _pace.sleep)
+def gently(items: Iterable[Item], look: int = _LOOK) -> Iterable[Item]:
+    """Return the items; where this thread is :func:`pausing`, with pauses between them.
+
+    :param look: items from one look at the clock to the next
+    """
+    return items if _pace.sleep is None else _with_pauses(items, look, _pace.sleep)
 
 
-def _with_pauses(items: Iterable[Item], sleep: Callable[[float], None]) -> Iterator[Item]:
+def _with_pauses(
+    items: Iterable[Item], look: int, sleep: Callable[[float], None]
+) -> Iterator[Item]:
     for number, item in enumerate(items):
-        if number % _LOOK == 0 and time.monotonic() - _pace.paused_at > _WORK:
+        if number % look == 0 and (began := time.monotonic()) > _pace.next:
             sleep(_PAUSE)
-            _pace.paused_at = time.monotonic()
+            ended = time.monotonic()
+            # Where others compute they keep what they are given: then we work as long as they.
+            _pace.next = ended + min(max(_WORK, ended - began), _MOST)
         yield item

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from pagetimer_wsgi import pace
 from pagetimer_wsgi.pace import gently, pausing
 
@@ -11,12 +13,9 @@ def test_without_pauses_the_items_are_what_they_were():
     assert gently(items) is items
 
 
-def test_with_pauses_they_are_the_same_in_the_same_order(monkeypatch):
-    monkeypatch.setattr(pace, "_WORK", -1)
-    slept = []
-    with pausing(slept.append):
+def test_with_pauses_they_are_the_same_in_the_same_order():
+    with pausing(lambda seconds: None):
         assert list(gently(range(1000))) == list(range(1000))
-    assert len(slept) == -(-1000 // pace._LOOK)
 
 
 def test_nothing_is_read_ahead():
@@ -26,12 +25,39 @@ def test_nothing_is_read_ahead():
     assert read == [0]
 
 
-def test_a_loop_that_goes_on_for_long_pauses_again_and_again():
-    slept = []
-    with pausing(slept.append):
-        for _ in gently(range(200)):
-            sum(range(5000))
-    assert len(slept) > 1
+class Clock:
+    """A clock that goes a tenth of a millisecond at each item, and as told at each pause."""
+
+    def __init__(self, pause):
+        self.now, self.pauses, self._pause = 100.0, 0, pause
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.pauses += 1
+        self.now += self._pause
+
+    def pauses_between(self, items):
+        with pausing(self.sleep):
+            for _ in gently(range(items)):
+                self.now += 0.0001
+        return self.pauses
+
+
+@pytest.mark.parametrize(
+    ("pause", "pauses"),
+    [
+        pytest.param(0.0001, 10, id="at once"),
+        pytest.param(0.003, 5, id="after 30 items"),
+        pytest.param(0.070, 3, id="after 50 items at the most"),
+    ],
+)
+def test_it_works_on_as_long_as_others_kept_it_from_work(monkeypatch, pause, pauses):
+    clock = Clock(pause)
+    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(pace._pace, "next", 0.0)
+    assert clock.pauses_between(10 * pace._LOOK) == pauses
 
 
 def test_one_thread_that_pauses_makes_no_other_pause():

@@ -18,7 +18,7 @@ from .quarantine import Quarantine
 from .segments import Segment, segments_in, write_marks
 from .spool import Spool
 
-BATCH = 2000
+BATCH = 10_000
 """Beats in one transaction."""
 
 

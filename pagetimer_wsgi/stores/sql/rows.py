@@ -190,7 +190,7 @@ def check_rows(table: Table, rows: Rows) -> None:
     :raises Unfit: at a number over 64 bits, a value of another type or what :func:`check` refuses
     """
     texts = [place for place, column in enumerate(table.c) if isinstance(column.type, String)]
-    for first in gently(range(0, len(rows), _AT_ONCE)):
+    for first in gently(range(0, len(rows), _AT_ONCE), look=1):
         some = rows[first : first + _AT_ONCE]
         try:
             msgspec.convert(some, _type(table))

@@ -83,7 +83,9 @@ class Numbers:
     def of(self, connection: Connection, views: Iterable[PageView]) -> list[int | None]:
         """Return the number of what each page view has; what has none is given one now."""
         wanted = list(map(self._shared.value, views))
-        values = list(dict.fromkeys(value for value in wanted if value is not None))
+        different = dict.fromkeys(wanted)
+        different.pop(None, None)
+        values = list(different)
         found = self._found(connection, values)
         missing = [value for value in values if value not in found]
         if missing:

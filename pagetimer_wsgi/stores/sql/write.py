@@ -87,11 +87,12 @@ class Writing:
         there = self._bulk.read(connection, self._page_views_there, asked)
         before = {view.view_id: view for view in map(page_view_of, gently(there))}
         new = [view for view_id, view in views.items() if view_id not in before]
-        joined = ((view, join(view, views[view_id])) for view_id, view in gently(before.items()))
-        changed = [after for view, after in joined if after != view]
-        # Most that change only grow: whose they are, and of which page, stays as it is.
-        grown = [view for view in changed if _shared(view) == _shared(before[view.view_id])]
-        moved = [view for view in changed if _shared(view) != _shared(before[view.view_id])]
+        grown: list[PageView] = []
+        moved: list[PageView] = []
+        for view_id, view in gently(before.items()):
+            after = join(view, views[view_id])
+            if after != view:  # most only grow: whose they are, and of which page, stays as it is
+                (grown if _shared(after) == _shared(view) else moved).append(after)
         self._put(connection, page_view, self._rows(connection, new))
         self._change(connection, page_view, self._rows(connection, moved), _ALL)
         self._change(connection, page_view, _rows_that_grow(grown), _OWN)
@@ -113,7 +114,7 @@ class Writing:
         new = [row for key, row in gently(kept.items()) if key not in before]
         joined = ((row, join_beats(row, kept[key])) for key, row in gently(before.items()))
         changed = [after for row, after in joined if after != row]
-        self._put(connection, beat, list(map(beat_values, new)))
+        self._put(connection, beat, list(map(beat_values, gently(new))))
         self._change(connection, beat, list(map(beat_values, changed)), _BEAT)
 
     def _put(self, connection: Connection, table: Table, rows: Rows) -> None:
