@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import UserDefinedType
 
+from ....pace import gently
 from ..bulk import Bulk, Given, Parameters, Rows
 from ..rows import identifiers
 
@@ -63,7 +64,7 @@ class ArrayRows(Given):
         """Return the parameters that make these the rows; see the base class."""
         columns = list(zip(*rows, strict=True)) or [()] * len(self._names)
         written = zip(self._names, self._written, columns, strict=True)
-        return {name: write(column) for name, write, column in written}
+        return {name: write(column) for name, write, column in gently(written, look=1)}
 
 
 class _Array(UserDefinedType[str]):
@@ -124,7 +125,7 @@ class PostgresqlBulk(Bulk):
     def read(self, connection: Connection, found: SelectBase, bound: Parameters) -> Rows:
         """Return the rows that are found; see the base class."""
         result = connection.execute(cast(Executable, found), bound)
-        return [row for some in result.partitions(_AT_ONCE) for row in some]
+        return [row for some in gently(result.partitions(_AT_ONCE), look=1) for row in some]
 
     def put(self, connection: Connection, table: Table, rows: Rows) -> None:
         """Add rows by COPY; see the base class."""
@@ -135,7 +136,7 @@ class PostgresqlBulk(Bulk):
         try:
             with cursor, cursor.copy(statement) as copy:
                 copy.set_types(_types(table))
-                for view_id, row in zip(_ids(rows), rows, strict=True):
+                for view_id, row in gently(zip(_ids(rows), rows, strict=True)):
                     copy.write_row((view_id, *row[1:]))
         except psycopg.Error as error:  # SQLAlchemy, which does not see it, tells errors like this
             raise DBAPIError(statement, None, error) from error

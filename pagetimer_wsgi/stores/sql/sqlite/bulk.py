@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from ....pace import gently
 from ..bulk import Bulk, Given, Parameters, Rows
 from ..rows import identifiers
 
@@ -77,7 +78,7 @@ class SqliteBulk(Bulk):
         The driver lets go of the interpreter's lock at every row, so that all come as one. It is
         taken apart by turns, since nobody else runs while one text of megabytes is decoded.
         """
-        return [_row(raw) for raw in _rows(connection.scalar(_as_one_row(found), bound))]
+        return [_row(raw) for raw in gently(_rows(connection.scalar(_as_one_row(found), bound)))]
 
     def put(self, connection: Connection, table: Table, rows: Rows) -> None:
         """Add rows; see the base class.
