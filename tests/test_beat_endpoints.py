@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -392,6 +393,20 @@ def test_nothing_in_the_body_but_a_token_names_anybody(make):
     beat(timer, fields(user="root", username="root", session="s", REMOTE_USER="root"))
     (view,) = stored(timer)
     assert (view.username, view.session_key) == (None, None)
+
+
+def test_what_long_beats_say_is_not_remembered(make):
+    timer = make()
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            page = f"/{number}/" + "x" * 7500
+            sent = fields(p=page, r=page, l=450, k="")
+            as_our_client = {name: sent[name] for name in "vntedwprlk"}
+            assert beat(timer, as_our_client).status_int == 204
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_visitor_of_one_address_and_agent_stands_for_the_session_all_day(make):
