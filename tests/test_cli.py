@@ -22,6 +22,11 @@ from commands import COMMAND, a_beat, accept, arguments, spool_in
 
 from pagetimer_wsgi.events import Beat
 from pagetimer_wsgi.lines import encode, sealed
+from pagetimer_wsgi.spool.folders import process_folders
+from pagetimer_wsgi.spool.quarantine import Quarantine
+from pagetimer_wsgi.spool.spool import Spool
+from pagetimer_wsgi.spool.writer import Writer
+from pagetimer_wsgi.stores.base import open_store
 from pagetimer_wsgi.stores.sql import SqlStore
 
 DAY = 86_400_000
@@ -287,6 +292,34 @@ def test_drain_says_what_is_left_and_what_to_do_about_it(pagetimer, tmp_path):
         "  1 × the store refuses it",
         "mend the lines, or the store, and run `pagetimer drain --quarantine`",
     ]
+
+
+@pytest.mark.parametrize("command", ["drain", "check"])
+def test_what_waits_for_another_store_is_told_and_may_be_moved_here(pagetimer, tmp_path, command):
+    pagetimer("check")
+    here = spool_in(tmp_path)
+    url = "postgresql://ada:secret@db.invalid/x"
+    there = Spool(here.folder.parent, url, 2**30)
+    there.append(encode(a_beat(1, received_at=a_beat().received_at - 5 * 60_000)))
+    Writer(there, open_store(url), Quarantine(tmp_path / "q"), switched_on=False).tidy()
+    there.process.close()
+    said = pagetimer(command).stdout
+    assert "1 beat waiting for another store, the first for 5 minutes: postgresql://ada@" in said
+    assert f"move the folders in {there.folder} to {here.folder}" in said
+    for folder in process_folders(there.folder):
+        folder.rename(here.folder / folder.name)
+    assert "another store" not in pagetimer(command).stdout
+    pagetimer("drain")
+    assert len(pagetimer("export").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["drain", "check"])
+def test_what_has_just_come_for_another_store_is_left_to_its_writer(pagetimer, tmp_path, command):
+    pagetimer("check")
+    there = Spool(spool_in(tmp_path).folder.parent, "postgresql://db.invalid/x", 2**30)
+    there.append(encode(a_beat(1)))
+    assert "another store" not in pagetimer(command).stdout
+    there.process.close()
 
 
 def test_drain_puts_back_what_was_mended_in_the_quarantine(pagetimer, tmp_path):

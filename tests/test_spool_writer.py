@@ -167,6 +167,14 @@ def test_the_thread_outlives_a_store_that_is_away_and_says_so_once(tmp_path, wri
     soon(lambda: paths(writer) == ["/1"] and not writer.spool.figures().failing)
 
 
+def test_what_fails_in_a_turn_is_on_disk_for_others_at_its_end(tmp_path, writer):
+    (tmp_path / "x.db").mkdir()
+    append(writer, 1)
+    assert not writer.turn_safely(writer.turn)
+    found = figures_in(writer.spool.folder, process_folders(writer.spool.folder))
+    assert "store" in found.failing
+
+
 def test_the_thread_notices_a_spool_that_works_again_before_the_next_beat(tmp_path, writer, quick):
     health = writer.spool.health
     (tmp_path / "spool").write_text("in the way")

@@ -26,7 +26,7 @@ from .common import (
     spool_of,
     store_of,
 )
-from .told import counted, in_quarantine
+from .told import counted, for_other_stores, in_quarantine
 
 _PATIENCE = 60
 """Seconds for which another drainer of this host is waited for."""
@@ -121,5 +121,5 @@ def _say_what_is_left(spool: Spool, quarantine: Quarantine) -> None:
             f"{about}{counted(waiting.beats, 'beat')} left in the spool: accepted meanwhile, "
             "or by a newer pagetimer-wsgi, which alone can read them"
         )
-    for line in in_quarantine(quarantine):
+    for line in (*in_quarantine(quarantine), *for_other_stores(spool)):
         print(line)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ..spool.others import others
 from ..spool.quarantine import Quarantine, Row
+from ..spool.spool import Spool
 
 _REASONS = 3
+_A_WHILE = 60
+"""Seconds; another application's writer takes no such time."""
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -46,6 +50,26 @@ def in_quarantine(quarantine: Quarantine) -> Iterator[str]:
     for reason, number in reasons.most_common(_REASONS):
         yield f"  {number:,} × {reason}"
     yield "mend the lines, or the store, and run `pagetimer drain --quarantine`"
+
+
+def for_other_stores(spool: Spool) -> Iterator[str]:
+    """Yield what has waited beside this spool for more than a minute, and what to do about it.
+
+    :raises OSError: if it cannot be read
+    """
+    for other in others(spool.folder):
+        waited = other.waiting.oldest_age or 0.0
+        if waited > _A_WHILE:
+            about = "" if other.waiting.is_exact else "about "
+            beats = counted(other.waiting.beats, "beat")
+            yield (
+                f"{about}{beats} waiting for another store, the first for {age(waited)}: "
+                f"{other.address or 'nobody has said which'}"
+            )
+            yield (
+                "`pagetimer drain` with that store stores them there; if it was a mistake, end its "
+                f"application and move the folders in {other.folder} to {spool.folder}"
+            )
 
 
 def _reason(row: Row | bytes) -> str:

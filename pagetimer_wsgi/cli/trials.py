@@ -23,7 +23,7 @@ from ..spool.spool import Spool
 from ..spool.waiting import what_waits
 from ..stores.base import Store, without_password
 from ..who.keys import load_keys
-from .told import age, counted, in_quarantine, size
+from .told import age, counted, for_other_stores, in_quarantine, size
 
 _LONG = 3600
 """Seconds after which a beat that still waits shows that nobody drains."""
@@ -84,6 +84,7 @@ def spool(parts: Parts) -> Iterator[str]:
     make_folder(found.folder)
     yield f"{found.folder}, {_room(found.folder)}; at most {size(found.limit)} may wait"
     found.process.check()
+    yield from for_other_stores(found)
     waiting = what_waits(found.folder)
     if waiting.oldest_age is None:
         yield "nothing waits"

@@ -29,7 +29,8 @@ class Spool:
     def __init__(self, folder: Path, store_url: str, limit: int, fsync: bool = False) -> None:
         self.name = _name(store_url)
         self.folder = folder / self.name
-        self.known = Known(without_password(store_url), self.folder / NOTE)
+        self.address = without_password(store_url)
+        self.known = Known(self.address, self.folder / NOTE)
         self.limit = limit
         self.fsync = fsync
         self._processes: dict[int, Process] = {}

@@ -15,6 +15,7 @@ from . import threads
 from .background import PAUSE, Background
 from .drain import drain
 from .folders import only_one
+from .others import introduce
 from .quarantine import Quarantine
 from .retention import Retention
 from .segments import Segment
@@ -122,6 +123,8 @@ class Writer:
             health.works("writer")
             return True
         finally:
+            with contextlib.suppress(OSError):
+                self._save_figures()  # with what fails now
             # A connection that waits for the next turn keeps a server from shutting down, and a
             # child that is forked meanwhile from the database.
             self.store.close()
@@ -206,6 +209,7 @@ class Writer:
         path = self.spool.process.folder_path
         if path is not None and path.is_dir():
             self.spool.health.save(path)
+            introduce(self.spool.folder, self.spool.address)
 
     def _remove_stored(self, store: Store) -> None:
         process = self.spool.process
