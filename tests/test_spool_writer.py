@@ -419,6 +419,24 @@ def test_a_process_that_ends_while_its_writer_waits_says_nothing_and_loses_nothi
     after.close()
 
 
+def test_a_thread_that_is_to_end_stores_no_more_than_the_batch_that_it_is_at(
+    writer, quick, monkeypatch
+):
+    monkeypatch.setattr("pagetimer_wsgi.spool.drain.BATCH", 1)
+    append(writer, 1, 2, 3)
+    write = writer.store.write
+
+    def write_and_end(beats):
+        background._end_all()
+        return write(beats)
+
+    monkeypatch.setattr(background, "_AT_EXIT", 0)
+    monkeypatch.setattr(writer.store, "write", write_and_end)
+    writer.start()
+    soon(lambda: paths(writer) and not writers())
+    assert paths(writer) == ["/1"]
+
+
 def opened(path):
     files = (os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
     return [file for file in files if file.startswith(str(path))]

@@ -28,6 +28,7 @@ class Background:
 
     def __init__(self, turn: Callable[[], bool], say: Callable[[str], None]) -> None:
         self.runs = False
+        self.ends = False
         self._turn = turn
         self._say = say
         self._process = os.getpid()
@@ -56,6 +57,7 @@ class Background:
         :param last: what it does then
         """
         self._last = last
+        self.ends = True
         self._stop.give()
 
     def wait(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import BadLine
@@ -41,13 +41,20 @@ class _Batch:
         return len(self.beats) + len(self.bad)
 
 
-def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None = None) -> int:
+def drain(
+    spool: Spool,
+    store: Store,
+    quarantine: Quarantine,
+    most: int | None = None,
+    ends: Callable[[], bool] = lambda: False,
+) -> int:
     """Store every line that waits, of processes dead and alive, and return how many beats.
 
     Only one process of a host should do so at a time; if more do, nothing is lost or doubled.
     Segments of dead processes go once they are stored; of the living, their owners remove them.
 
     :param most: stop after so many lines, in one transaction
+    :param ends: tells after each transaction whether to stop, since the process ends
     :raises SpoolAway: if the spool may not be used from here
     :raises StoreAway: if the store cannot take them; they wait
     :raises OSError: if the spool or the quarantine cannot be used; likewise
@@ -60,6 +67,8 @@ def drain(spool: Spool, store: Store, quarantine: Quarantine, most: int | None =
         batches = _batches(segments, identity, spool.health, most or BATCH)
         for batch in itertools.islice(batches, None if most is None else 1):
             stored += _write(batch, identity, spool, store, quarantine)
+            if ends():
+                return stored
     # One after the other: each one holds a descriptor of the host's.
     for folder in itertools.islice(folders.adopt(spool.folder), most):
         _clear(folder, spool, store)

@@ -190,6 +190,11 @@ class Writer:
     def _take_turn(self) -> bool:
         return self.turn_safely(self.turn_and_roll if self.switched_on else self.tidy)
 
+    def _ends(self) -> bool:
+        """Tell whether the process ends, and its thread should; :meth:`close` lets it store all."""
+        thread = self._threads.get(os.getpid())
+        return thread is not None and thread.ends
+
     def _no_thread(self, message: str) -> None:
         self.spool.health.fails("writer", message)
 
@@ -199,7 +204,7 @@ class Writer:
             known.learn()
             with self.alone() as alone:
                 if alone:
-                    drain(self.spool, store, self.quarantine, most)
+                    drain(self.spool, store, self.quarantine, most, self._ends)
             self._remove_stored(store)  # before anything is written: the disk may be full
             known.tell()
         finally:
