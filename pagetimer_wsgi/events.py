@@ -179,24 +179,27 @@ def join(one: PageView, other: PageView | Beat) -> PageView:
 
     :param other: or a beat, for the page view that it makes by itself
     """
-    if other.first_seq < one.first_seq:  # what came first has most of the last word
-        one, other = _view(other), one
+    first_seq = other.first_seq
+    if first_seq < one.first_seq:  # what came first has most of the last word
+        one, other, first_seq = _view(other), one, one.first_seq
     fields = _totals(one, other)
-    if one.first_seq == other.first_seq:
+    if first_seq == one.first_seq:
         fields["kind"] = min(one.kind, other.kind)
         fields["path"] = min(one.path, other.path)
     # The highest seq decides; of one seq "at least" comes before "exact".
-    if (other.last_seq, one.ended) > (one.last_seq, other.ended):
-        fields["last_seq"], fields["ended"] = other.last_seq, other.ended
+    last_seq, ended = other.last_seq, other.ended
+    if (last_seq, one.ended) > (one.last_seq, ended):
+        fields["last_seq"], fields["ended"] = last_seq, ended
     # What was known before the other began is not asked again.
-    for (name, its_seq), before in zip(_FIRST_KNOWN, _seqs(one), strict=True):
-        if before is None or before >= other.first_seq:
-            value, seq = getattr(other, name), _seq(other, its_seq)
-            if value is not None and (
-                before is None or (seq, value) < (before, getattr(one, name))
-            ):
-                fields[name], fields[its_seq] = value, seq
-    if one.identity_seq is None or one.visitor or one.identity_seq >= other.first_seq:
+    for place, before in enumerate(_seqs(one)):
+        if before is None or before >= first_seq:
+            name, its_seq = _FIRST_KNOWN[place]
+            value = getattr(other, name)
+            if value is not None:
+                seq = _seq(other, its_seq)
+                if before is None or (seq, value) < (before, getattr(one, name)):
+                    fields[name], fields[its_seq] = value, seq
+    if one.identity_seq is None or one.visitor or one.identity_seq >= first_seq:
         identity = min(_identity(one), _identity(other), key=_rank)
         fields |= zip(_IDENTITY, identity, strict=True)
     return replace(one, **fields)
@@ -213,10 +216,11 @@ def _seq(part: PageView | Beat, its_seq: str) -> int | None:
 def _totals(one: PageView, other: PageView | Beat) -> dict[str, Any]:
     """Return those of the fields, of which the least or greatest counts, that ``other`` changes."""
     fields: dict[str, Any] = {}
-    if other.started_at < one.started_at:
-        fields["started_at"] = other.started_at
-    if other.last_seen_at > one.last_seen_at:
-        fields["last_seen_at"] = other.last_seen_at
+    started_at, last_seen_at = other.started_at, other.last_seen_at
+    if started_at < one.started_at:
+        fields["started_at"] = started_at
+    if last_seen_at > one.last_seen_at:
+        fields["last_seen_at"] = last_seen_at
     if other.capped:
         fields["capped"] = True
     for name in _GREATEST:
