@@ -175,8 +175,14 @@ def test_replays_change_nothing(room):
     assert list(room.store.page_views(Query())) == before
 
 
+def unfit(number):
+    """Return a line that no store takes, with a field that only a newer version knows."""
+    rest = line(number, path="/nul\0").split(b",", 2)[2]
+    return sealed(b'"colour":"red",' + rest[:-1])
+
+
 def test_bad_lines_and_what_the_store_refuses_go_to_quarantine_and_the_rest_is_stored(room):
-    refused = line(2, path="/nul\0").replace(b'"seq"', b'"colour":"red","seq"')  # a newer one's
+    refused = unfit(2)
     room.append(1)
     for bad in (b"\xff\x00 no line\n", refused, b"\n"):
         room.spool.append(bad)
@@ -188,6 +194,32 @@ def test_bad_lines_and_what_the_store_refuses_go_to_quarantine_and_the_rest_is_s
     assert room.quarantine.path.stat().st_mode & 0o777 == 0o600
     assert room.drain() == 0
     assert len(room.quarantined()) == 3
+
+
+def test_what_is_refused_in_any_batch_is_quarantined_once_and_word_for_word(room, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 3)
+    refused = {number: unfit(number) for number in (1, 4, 5, 9)}
+    for number in range(10):
+        room.spool.append(refused.get(number) or line(number))
+    assert room.drain() == 6
+    assert room.quarantined() == [refused_line[:-1] for refused_line in refused.values()]
+
+
+def test_a_segment_that_another_drainer_ends_meanwhile_stops_nothing(room, monkeypatch):
+    room.append(1)
+    room.spool.append(unfit(2))
+    write = room.store.write
+
+    def overtaken(beats, page_views=()):
+        refused = write(beats, page_views)
+        for segment in room.spool.segments():
+            segment.remove()
+        return refused
+
+    monkeypatch.setattr(room.store, "write", overtaken)
+    room.drain()
+    assert room.paths() == ["/1"]
+    assert not room.quarantine.path.exists()
 
 
 def test_nothing_is_marked_before_what_it_quarantined_is_on_disk(room):
