@@ -39,9 +39,11 @@ busy          beside two threads of the process that compute in Python all the w
 of bare       our rate as a part of the bare side's in the same round; the median of all rounds
 CPU           of the process, in microseconds a beat; PostgreSQL's server has its own
 
-What bounds it. The bare sides: the database. Ours: about half is Python, which decodes, checks,
-folds and joins; half is the database, which finds what is there, and writes page views of 26
-columns with five indexes, most of them several times, since their beats come in several batches.
+What bounds it. The bare sides: the database. Ours on SQLite: one thread, half of it Python, which
+decodes, folds and joins; half SQLite, which finds what is there, and writes page views of 26
+columns with five indexes, most of them twice, since their beats come in several batches. Ours on
+PostgreSQL: the same, but its server and our thread wait for each other, so that their times add up;
+and each new person and session is asked for, added, and asked for again.
 In a busy process: the interpreter's lock, of which each thread has its third, and for which every
 statement waits 5 ms."""
 

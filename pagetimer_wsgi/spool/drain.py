@@ -19,7 +19,10 @@ from .segments import Segment, segments_in, write_marks
 from .spool import Spool
 
 BATCH = 10_000
-"""Beats in one transaction."""
+"""Beats in one transaction. The more there are of a page view, the less often it is written.
+
+So many take a quarter of a second, longer where others compute, and some ten MB of memory.
+"""
 
 
 @dataclass
