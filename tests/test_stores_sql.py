@@ -202,6 +202,21 @@ def test_a_row_that_cannot_be_kept_is_refused_and_harms_no_other(store, known):
     assert all_views(store) == fold(good)
 
 
+LATER = {
+    "a number over 64 bits": {"words": 2**63},
+    "an address with a lone surrogate": {"ip_address": "\udfff"},
+    "a route with a NUL": {"route": "/a\0b"},
+}
+
+
+@pytest.mark.parametrize("known", LATER.values(), ids=LATER)
+def test_what_a_page_view_that_is_there_cannot_become_is_refused_and_it_stays(store, known):
+    store.write([a_beat(1)])
+    bad = a_beat(1, seq=1, **known)
+    assert store.write([a_beat(2), bad]) == [bad]
+    assert all_views(store) == fold([a_beat(1), a_beat(2)])
+
+
 def test_rows_that_the_database_refuses_are_found_and_the_others_kept(place, store):
     store.check()
     place.refuse("pagetimer_page", "NEW.path IN ('/3', '/11')")
