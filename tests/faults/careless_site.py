@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Iterable
@@ -13,8 +14,12 @@ from pagetimer_wsgi import PageTimer
 SPOOL = os.path.join(os.environ["PAGETIMER_DATA"], "spool")
 NOTES = Path("notes")
 LINE = b"A line of the host's.\n"
+MOST = 300
+LOWEST = MOST - 256
+"""What has a lower number is about to be moved up, and its number another file's at once."""
 HOARD = Path("hoard")
 """While this file is there, the host answers with no number left."""
+taken: list[int] = []
 
 
 def page(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -26,14 +31,18 @@ def page(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 def close() -> None:
     """Close the numbers that the spool holds, as ``os.closerange`` would."""
     for number in numbers():
-        os.close(number)
+        with contextlib.suppress(OSError):  # the writer's thread has just closed it
+            os.close(number)
 
 
 def reuse() -> None:
-    """Open a file under each of them, and write to it."""
+    """Open a file under each of them, and write to it; close what was opened so before."""
+    while taken:
+        os.close(taken.pop())
     with NOTES.open("ab", buffering=0) as notes:
         for number in numbers():
             os.dup2(notes.fileno(), number)
+            taken.append(number)
             os.write(number, LINE)
 
 
@@ -41,12 +50,11 @@ def numbers() -> list[int]:
     """Return the numbers of this process's open segment and lock."""
     found = []
     for number in map(int, os.listdir("/proc/self/fd")):
-        try:
+        with contextlib.suppress(OSError):  # the list's own, or closed meanwhile
             path = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:
-            continue  # the list's own
-        if path.startswith(SPOOL) and path.endswith((".jsonl", "/lock")) and writes(number):
-            found.append(number)
+            ours = path.startswith(SPOOL) and path.endswith((".jsonl", "/lock"))
+            if ours and number >= LOWEST and writes(number):
+                found.append(number)
     return found
 
 
@@ -76,6 +84,6 @@ def open_all(hoard: list[int]) -> None:
             return
 
 
-resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+resource.setrlimit(resource.RLIMIT_NOFILE, (MOST, MOST))
 timer = PageTimer(page)
 application = hoarding

@@ -29,7 +29,7 @@ def test_what_finds_no_room_is_refused_and_takes_no_other_beat_with_it(
         small_disk(tmp_path / "data", MEBIBYTES) as disk,
         hosting(server, tmp_path) as host,
     ):
-        with Load(host.port, ledger, clients=8, most=200_000) as load:
+        with Load(host.port, ledger, clients=8, most=20_000 * times) as load:
             for _ in range(times):
                 load.wait_for(100)
                 with full_disk(disk):
