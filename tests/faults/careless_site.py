@@ -38,12 +38,14 @@ def close() -> None:
 def reuse() -> None:
     """Open a file under each of them, and write to it; close what was opened so before."""
     while taken:
-        os.close(taken.pop())
+        with contextlib.suppress(OSError):  # the writer's thread was about to close it
+            os.close(taken.pop())
     with NOTES.open("ab", buffering=0) as notes:
         for number in numbers():
             os.dup2(notes.fileno(), number)
             taken.append(number)
-            os.write(number, LINE)
+            with contextlib.suppress(OSError):
+                os.write(number, LINE)
 
 
 def numbers() -> list[int]:
