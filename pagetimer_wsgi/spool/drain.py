@@ -110,7 +110,7 @@ def _write(batch: _Batch, identity: str, spool: Spool, store: Store, quarantine:
     if bad:
         quarantine.put(bad)
         spool.health.count("quarantined", len(bad))
-        reason = f"{len(bad)} lines put into {quarantine.path}; first: {bad[0][1]}"
+        reason = f"lines put into {quarantine.path}: {len(bad)}; the first: {bad[0][1]}"
         spool.health.say("quarantine", reason)
     spool.known.identity(store)  # what went into another file meanwhile is not stored
     for segment, (_, end) in batch.spans.items():
