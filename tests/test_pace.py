@@ -26,7 +26,7 @@ def test_nothing_is_read_ahead():
 
 
 class Clock:
-    """A clock that goes a tenth of a millisecond at each item, and as told at each pause."""
+    """A clock that goes 20 microseconds at each item, and as told at each pause."""
 
     def __init__(self, pause):
         self.now, self.pauses, self._pause = 100.0, 0, pause
@@ -41,23 +41,23 @@ class Clock:
     def pauses_between(self, items):
         with pausing(self.sleep):
             for _ in gently(range(items)):
-                self.now += 0.0001
+                self.now += 0.00002
         return self.pauses
 
 
 @pytest.mark.parametrize(
     ("pause", "pauses"),
     [
-        pytest.param(0.0001, 10, id="at once"),
-        pytest.param(0.003, 5, id="after 30 items"),
-        pytest.param(0.070, 3, id="after 50 items at the most"),
+        pytest.param(0.0001, 20, id="half a millisecond at least"),
+        pytest.param(0.003, 4, id="three milliseconds"),
+        pytest.param(0.070, 3, id="five milliseconds at the most"),
     ],
 )
 def test_it_works_on_as_long_as_others_kept_it_from_work(monkeypatch, pause, pauses):
     clock = Clock(pause)
     monkeypatch.setattr(pace, "time", clock)
     monkeypatch.setattr(pace._pace, "next", 0.0)
-    assert clock.pauses_between(10 * pace._LOOK) == pauses
+    assert clock.pauses_between(40 * pace._LOOK) == pauses
 
 
 def test_one_thread_that_pauses_makes_no_other_pause():

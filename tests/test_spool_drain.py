@@ -198,11 +198,11 @@ def test_bad_lines_and_what_the_store_refuses_go_to_quarantine_and_the_rest_is_s
 
 def test_what_is_refused_in_any_batch_is_quarantined_once_and_word_for_word(room, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 3)
-    refused = {number: unfit(number) for number in (1, 4, 5, 9)}
-    for number in range(10):
-        room.spool.append(refused.get(number) or line(number))
-    assert room.drain() == 6
-    assert room.quarantined() == [refused_line[:-1] for refused_line in refused.values()]
+    refused = [unfit(1), unfit(4), unfit(1), unfit(9)]
+    for sent in (refused[0], line(2), line(3), *refused[1:3], line(5), line(6), refused[3]):
+        room.spool.append(sent)
+    assert room.drain() == 4
+    assert room.quarantined() == [sent[:-1] for sent in refused]
 
 
 def test_a_segment_that_another_drainer_ends_meanwhile_stops_nothing(room, monkeypatch):

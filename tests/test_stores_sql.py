@@ -182,6 +182,7 @@ UNFIT = {
     "a view id that is too short": {"view_id": "00"},
     "a view id in capitals": {"view_id": "A" * 32},
     "a session that is no hash": {"session_key": "raw session"},
+    "a session that reads like two": {"session_key": '00","\\\\x00'},
     "a number over 64 bits": {"visible_ms": 2**63},
     "a seq over 64 bits": {"seq": 2**64},
     "a path with a NUL": {"path": "/a\0b"},
