@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -14,9 +14,25 @@ from ...pace import gently
 from .bulk import Rows
 from .schema import Hex, agent, beat, page, page_view, person, referrer, session
 
-KINDS = {"page": 0, "log": 1, "ping": 2}
-ENDED = {"at least": 0, "exact": 1}
-WHYS = {"start": 0, "beat": 1, "hide": 2, "leave": 3, "later": 4, "route": 5}
+
+class Unfit(ValueError):
+    """A page view or beat that the tables cannot hold."""
+
+
+class Words(dict[str | None, int | None]):
+    """Words, each with the number that stands for it in the tables."""
+
+    def __missing__(self, word: str | None) -> int:
+        """Refuse what has no number.
+
+        :raises Unfit: always
+        """
+        raise Unfit(f"{word!r} is none of {', '.join(map(str, self))}")
+
+
+KINDS = Words({"page": 0, "log": 1, "ping": 2})
+ENDED = Words({"at least": 0, "exact": 1})
+WHYS = Words({"start": 0, "beat": 1, "hide": 2, "leave": 3, "later": 4, "route": 5, None: None})
 
 _KINDS = {number: word for word, number in KINDS.items()}
 _ENDED = {number: word for word, number in ENDED.items()}
@@ -64,10 +80,6 @@ _AT_ONCE = 500
 """Rows that are looked at in one go, while nobody else runs."""
 
 
-class Unfit(ValueError):
-    """A page view or beat that the tables cannot hold."""
-
-
 def page_view_of(row: Sequence[Any]) -> PageView:
     """Return the page view that a row of :data:`PAGE_VIEWS` holds."""
     values = list(row)
@@ -82,7 +94,7 @@ def page_view_of(row: Sequence[Any]) -> PageView:
 def beat_of(row: Sequence[Any]) -> KeptBeat:
     """Return the beat that a row of :data:`BEATS` holds."""
     view_id, seq, received_at, why, visible_ms, engaged_ms = row
-    word: Any = None if why is None else _WHYS[why]
+    word: Any = _WHYS[why]
     return KeptBeat(view_id, seq, received_at, word, visible_ms, engaged_ms)
 
 
@@ -97,7 +109,7 @@ def page_view_values(
     """Return the page view's row, in the order of the table's columns."""
     return (
         view.view_id,
-        _number(KINDS, view.kind),
+        KINDS[view.kind],
         page_id,
         view.first_seq,
         view.started_at,
@@ -106,7 +118,7 @@ def page_view_values(
         view.engaged_ms,
         view.words,
         int(view.capped),
-        _number(ENDED, view.ended),
+        ENDED[view.ended],
         view.last_seq,
         view.site_seq,
         view.route_seq,
@@ -127,14 +139,8 @@ def page_view_values(
 
 def beat_values(kept: KeptBeat) -> tuple[object, ...]:
     """Return the beat's row, in the order of the table's columns."""
-    why = None if kept.why is None else _number(WHYS, kept.why)
+    why = WHYS[kept.why]
     return (kept.view_id, kept.seq, kept.received_at, why, kept.visible_ms, kept.engaged_ms)
-
-
-def _number(numbers: Mapping[str, int], word: str) -> int:
-    if word not in numbers:
-        raise Unfit(f"{word!r} is none of {', '.join(numbers)}")
-    return numbers[word]
 
 
 def identifier(digits: str) -> bytes:
