@@ -213,8 +213,10 @@ class BeatEndpoint:
     def _know(
         self, keys: Keys, path: str, referrer: str | None, text: str | None
     ) -> tuple[str, str | None, Token | None, str | None]:
-        """Return what a page view's beats have in common: path and referrer as they are kept, the
-        token, however old it is, and its route."""
+        """Return what all beats of a page view have in common.
+
+        :return: path and referrer as they are kept, the token however old it is, its route
+        """
         cut = self._door.cut
         token = verify(keys, text) if text else None
         route = token.route_of(path) if token else None
