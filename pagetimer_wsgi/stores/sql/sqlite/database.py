@@ -24,9 +24,6 @@ _SPARE_PAGES = 256
 _PAGES_AT_ONCE = 256
 """Pages that are moved in one transaction, in some milliseconds."""
 
-_CACHE = 8_000
-"""KiB for pages of the file while it is written: a batch that does not fit in is written twice."""
-
 # What SQLite says, what that means, what to do about it. The first that is found counts.
 _MEANINGS = (
     (FORKED, "is left to this host's other processes, for this one was forked while it was in use"),
@@ -158,8 +155,7 @@ class SqliteDatabase(Database):
         if not self.migrate:
             return self._opened("rw")
         # Before anything else: a file that has its first page keeps what it was made with.
-        made = ("PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL")
-        return self._opened("rwc", *made, f"PRAGMA cache_size={-_CACHE}")
+        return self._opened("rwc", "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL")
 
     def _opened(self, mode: str, *first: str) -> sqlite3.Connection:
         connection = connect(self.path, mode, self._patience)
