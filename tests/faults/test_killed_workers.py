@@ -40,7 +40,7 @@ def test_what_was_accepted_outlives_the_worker_that_accepted_it(
 def keep_killing(host: Host, kills: int, ledger: Ledger) -> None:
     """Kill one worker after the other while clients send beats."""
     choice = random.Random(host.name)
-    with Load(host.port, ledger, most=1_000 * kills) as load:
+    with Load(host.port, ledger, most=20_000 * kills) as load:
         for _ in range(kills):
             load.wait_for(100)
             host.kill_a_worker(choice.randrange(100))
@@ -65,7 +65,7 @@ def test_what_was_accepted_outlives_a_worker_that_was_killed_within_a_request_or
     server: str, how: str, kills: int, ledger: Ledger, tmp_path: Path
 ) -> None:
     with hosting(server, tmp_path) as host:
-        with Load(host.port, ledger, most=1_000 * kills) as load:
+        with Load(host.port, ledger, most=20_000 * kills) as load:
             for _ in range(kills):
                 load.wait_for(50)
                 with contextlib.suppress(OSError, http.client.HTTPException):
