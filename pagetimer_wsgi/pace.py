@@ -15,12 +15,11 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _WORK = 0.0005
-"""Seconds between two pauses: what a request then waits for each time that it asks."""
-_MOST = 0.005
-"""Seconds between two pauses where others compute: what the interpreter gives each of them."""
+"""Seconds between two pauses: what a request then waits for, at the most, each time it asks."""
 _PAUSE = 0.00005
 """Seconds: as short as the system's clock allows; whoever waits takes its turn at once."""
 _LOOK = 16
+"""Items from one look at the clock to the next."""
 
 
 class _Pace(threading.local):
@@ -57,9 +56,7 @@ def _with_pauses(
     items: Iterable[Item], look: int, sleep: Callable[[float], None]
 ) -> Iterator[Item]:
     for number, item in enumerate(items):
-        if number % look == 0 and (began := time.monotonic()) > _pace.next:
+        if number % look == 0 and time.monotonic() > _pace.next:
             sleep(_PAUSE)
-            ended = time.monotonic()
-            # Where others compute they keep what they are given: then we work as long as they.
-            _pace.next = ended + min(max(_WORK, ended - began), _MOST)
+            _pace.next = time.monotonic() + _WORK
         yield item
