@@ -7,6 +7,7 @@ import pytest
 
 from pagetimer_wsgi import Beat
 from pagetimer_wsgi.lines import encode, sealed
+from pagetimer_wsgi.spool import others as beside
 from pagetimer_wsgi.spool import waiting as module
 from pagetimer_wsgi.spool.segments import segments_in
 from pagetimer_wsgi.spool.waiting import what_waits
@@ -75,3 +76,17 @@ def test_where_no_line_says_when_it_came_the_last_write_does(tmp_path):
 def test_a_clock_that_was_set_back_makes_no_negative_age(tmp_path):
     segment(tmp_path / "one", 1, line(1, seconds_ago=-3600))
     assert what_waits(tmp_path).oldest_age == 0
+
+
+def test_a_folder_beside_the_spool_that_may_not_be_read_is_passed_over(tmp_path, monkeypatch):
+    def read(folder):
+        if folder.name == "lost+found":
+            raise PermissionError(folder)
+        return what_waits(folder)
+
+    monkeypatch.setattr(beside, "what_waits", read)
+    for name in ("here", "lost+found", "there"):
+        (tmp_path / name).mkdir()
+    segment(tmp_path / "there" / "one", 1, line(1))
+    found = list(beside.others(tmp_path / "here"))
+    assert [other.folder.name for other in found] == ["there"]

@@ -37,13 +37,15 @@ def introduce(spool: Path, address: str) -> None:
 def others(spool: Path) -> Iterator[Other]:
     """Yield the other spools of the same folder in which beats wait.
 
+    What this user may not read is passed over: another user's, or a disk's ``lost+found``.
+
     :raises OSError: if one cannot be read
     """
     for folder in sorted(spool.parent.iterdir()) if spool.parent.is_dir() else ():
         if folder != spool and folder.is_dir() and not folder.is_symlink():
-            waiting = what_waits(folder)
-            if waiting.beats:
-                yield Other(folder, _address(folder), waiting)
+            with contextlib.suppress(PermissionError):
+                if (waiting := what_waits(folder)).beats:
+                    yield Other(folder, _address(folder), waiting)
 
 
 def _address(spool: Path) -> str:
