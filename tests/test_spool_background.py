@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
+
+from pagetimer_wsgi.spool.background import Background
 
 START = """
 import os, sys, time
@@ -38,3 +42,20 @@ def test_a_process_ends_after_the_turn_that_its_thread_takes_or_soon(tmp_path, s
     ended = subprocess.run(command, timeout=60, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert (tmp_path / "done").exists() == done
+
+
+def test_what_was_waited_for_a_thread_counts_whoever_waits():
+    begun, end = threading.Event(), threading.Event()
+    thread = Background(lambda: begun.set() or end.wait(60), print)
+    thread.start()
+    assert begun.wait(10)
+    thread.stop()
+    thread.wait(0.2)
+    began = time.monotonic()
+    for seconds in (0.1, 0.2):
+        thread.stop()
+        thread.wait(seconds)
+    assert time.monotonic() - began < 0.1
+    end.set()
+    thread.wait(10)
+    assert not thread.runs

@@ -34,6 +34,7 @@ class Background:
         self._process = os.getpid()
         self._once = threads.lock()
         self._not_before = float("-inf")
+        self._told = 0.0
         self._stop = threads.Signal()
         self._ended = threads.Signal()
         self._last: Callable[[], object] = lambda: None
@@ -57,13 +58,14 @@ class Background:
         :param last: what it does then
         """
         self._last = last
-        self.ends = True
+        if not self.ends:
+            self.ends, self._told = True, time.monotonic()
         self._stop.give()
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has ended, for so long at the most."""
+        """Wait until it has ended, for so long at the most since it was told to, by whomever."""
         if self.runs and self._process == os.getpid():  # a fork leaves all threads to the parent
-            self._ended.wait(seconds)
+            self._ended.wait(max(0.0, self._told + seconds - time.monotonic()))
 
     def _run(self) -> None:
         pause = PAUSE
@@ -83,8 +85,7 @@ _all: WeakSet[Background] = WeakSet()
 @atexit.register
 def _end_all() -> None:
     """Let all threads end: one that the interpreter finds at work is torn out of what it calls."""
-    until = time.monotonic() + _AT_EXIT
     for each in list(_all):
         each.stop()
     for each in list(_all):
-        each.wait(max(0.0, until - time.monotonic()))
+        each.wait(_AT_EXIT)
