@@ -235,10 +235,12 @@ def test_close_stores_what_waits_and_counts_it_once(tmp_path, started):
     soon(lambda: "pagetimer writer" not in [thread.name for thread in threading.enumerate()])
 
 
-def test_close_takes_a_second_at_most_when_the_store_is_locked(tmp_path):
+@pytest.mark.parametrize("started", [False, True])
+def test_close_takes_a_second_at_most_when_the_store_is_locked(tmp_path, started):
     writer = writer_in(tmp_path)
     writer.store.check()
-    writer.start()
+    if started:
+        writer.start()
     append(writer, 1)
     with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")

@@ -141,7 +141,7 @@ class Writer:
     def flush_here(self, timeout: float) -> None:
         """Do the same, and keep this thread from anything else meanwhile."""
         try:
-            self._flush(timeout)
+            self._flush(timeout, self.store)
         finally:
             self.store.close()
 
@@ -156,23 +156,26 @@ class Writer:
         _shared.pop(self.spool.folder, None)
         thread = self._threads.pop(os.getpid(), None)
         if thread is not None and thread.runs:
-            thread.stop(lambda: self._flush_last(timeout))  # a store may keep it waiting, not us
+            # A store may keep it waiting, not us.
+            thread.stop(lambda: self._flush_last(timeout, self.store))
             threads.beside(lambda: thread.wait(timeout))
         else:
-            threads.beside(lambda: self._flush_last(timeout))
+            # No thread waits in our place: where a store can do without waiting, it does.
+            store = self._impatient or self.store
+            threads.beside(lambda: self._flush_last(timeout, store))
         self.spool.process.close()
         self.store.close()
 
-    def _flush(self, timeout: float) -> None:
+    def _flush(self, timeout: float, store: Store) -> None:
         end = time.monotonic() + timeout
         wanted = self.spool.process.ends()
         why = "another process is at it"
         while True:
             try:
-                if self._has(wanted):
+                if self._has(wanted, store):
                     return
-                self.turn()
-                if self._has(wanted):
+                self._drain(store)
+                if self._has(wanted, store):
                     return
             except (StoreAway, SpoolAway, OSError) as error:
                 why = str(error)
@@ -182,10 +185,10 @@ class Writer:
                 raise TimeoutError(f"not all is stored after {timeout:g} s: {why}")
             threads.sleep(min(0.05, max(0.0, end - time.monotonic())))
 
-    def _flush_last(self, timeout: float) -> None:
+    def _flush_last(self, timeout: float, store: Store) -> None:
         if self.switched_on:
-            with contextlib.suppress(TimeoutError):
-                self.flush_here(timeout)
+            with contextlib.suppress(TimeoutError), contextlib.closing(store):
+                self._flush(timeout, store)
 
     def _take_turn(self) -> bool:
         return self.turn_safely(self.turn_and_roll if self.switched_on else self.tidy)
@@ -242,11 +245,11 @@ class Writer:
     def _impatient(self) -> Store | None:
         return self.store.without_waiting()
 
-    def _has(self, wanted: dict[Segment, int]) -> bool:
+    def _has(self, wanted: dict[Segment, int], store: Store) -> bool:
         left = {segment: end for segment, end in wanted.items() if segment.path.exists()}
         if not left:
             return True
-        identity = self.spool.known.identity(self.store)
+        identity = self.spool.known.identity(store)
         return identity is not None and all(
             segment.stored(identity) >= end or segment.is_stored(identity)
             for segment, end in left.items()
