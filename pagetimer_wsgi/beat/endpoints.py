@@ -18,7 +18,7 @@ from ..spool.spool import Spool
 from ..who.address import Address
 from ..who.keys import KeyRing, Keys, NoSecret
 from ..who.token import Token, verify
-from .parse import MAX_BODY, OPEN_PAGES, SHORT, believe, cut_path, parse_beat
+from .parse import MAX_BODY, OPEN_PAGES, believe, cut_path, is_short, parse_beat
 from .rate import Rates
 from .sender import Environ, Senders, name_pair
 
@@ -174,7 +174,7 @@ class BeatEndpoint:
         claim = parse_beat(body)
         now = time.time_ns() // 1_000_000
         keys = door.keys()
-        known = self._known if len(body) <= SHORT else self._know
+        known = self._known if is_short(body) else self._know
         path, referrer, token, route = known(keys, claim.path, claim.referrer, claim.token)
         if token and token.is_older(door.token_max_age, now):
             token = route = None
