@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagetimer_wsgi.beat.parse import Claim, _claim, believe, cut_path, new_view_id, parse_beat
+from pagetimer_wsgi.beat.parse import (
+    SHORT,
+    Claim,
+    _claim,
+    believe,
+    cut_path,
+    is_short,
+    new_view_id,
+    parse_beat,
+)
 from pagetimer_wsgi.errors import Refused
 
 NOW = 1_790_000_000_000
@@ -83,6 +92,19 @@ SENT = (
 @pytest.mark.parametrize("sent", SENT, ids=["without words and token", "with everything"])
 def test_what_our_client_writes_is_read_as_any_form_is(sent):
     assert parse_beat(sent.encode()) == parse_beat("&".join(sent.split("&")[::-1]).encode())
+
+
+@pytest.mark.parametrize(
+    ("sent", "remembered"),
+    [
+        pytest.param(SENT[0].encode(), True, id="as our client writes it"),
+        pytest.param(b"a" * SHORT, True, id="short"),
+        pytest.param(b"a" * (SHORT + 1), False, id="longer"),
+        pytest.param("p=/ü".encode(), False, id="wide"),
+    ],
+)
+def test_what_takes_little_memory_is_remembered(sent, remembered):
+    assert is_short(sent) == remembered
 
 
 @pytest.mark.parametrize("unclean", ["p=%2Fa%00", "p=%2F%C2%85", "r=%2F%0A", "r=%ED%A0%80"])
