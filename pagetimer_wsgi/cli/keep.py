@@ -26,7 +26,7 @@ from .common import (
     spool_of,
     store_of,
 )
-from .told import counted, for_other_stores, in_quarantine
+from .told import beats, counted, for_other_stores, in_quarantine
 
 _PATIENCE = 60
 """Seconds for which another drainer of this host is waited for."""
@@ -116,9 +116,8 @@ def _leave_figures(spool: Spool) -> None:
 def _say_what_is_left(spool: Spool, quarantine: Quarantine) -> None:
     waiting = what_waits(spool.folder)
     if waiting.beats:
-        about = "" if waiting.is_exact else "about "
         print(
-            f"{about}{counted(waiting.beats, 'beat')} left in the spool: accepted meanwhile, "
+            f"{beats(waiting)} left in the spool: accepted meanwhile, "
             "or by a newer pagetimer-wsgi, which alone can read them"
         )
     for line in (*in_quarantine(quarantine), *for_other_stores(spool)):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..spool.others import others
 from ..spool.quarantine import Quarantine, Row
 from ..spool.spool import Spool
+from ..spool.waiting import Waiting
 
 _REASONS = 3
 _A_WHILE = 60
@@ -18,6 +19,11 @@ _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 def counted(number: int, what: str) -> str:
     """Return a number of things: 1 beat, 1,200 beats."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def beats(waiting: Waiting) -> str:
+    """Return how many beats wait, as well as that is known."""
+    return f"{'' if waiting.is_exact else 'about '}{counted(waiting.beats, 'beat')}"
 
 
 def age(seconds: float) -> str:
@@ -60,10 +66,8 @@ def for_other_stores(spool: Spool) -> Iterator[str]:
     for other in others(spool.folder):
         waited = other.waiting.oldest_age or 0.0
         if waited > _A_WHILE:
-            about = "" if other.waiting.is_exact else "about "
-            beats = counted(other.waiting.beats, "beat")
             yield (
-                f"{about}{beats} waiting for another store, the first for {age(waited)}: "
+                f"{beats(other.waiting)} waiting for another store, the first for {age(waited)}: "
                 f"{other.address or 'nobody has said which'}"
             )
             yield (

@@ -23,7 +23,7 @@ from ..spool.spool import Spool
 from ..spool.waiting import what_waits
 from ..stores.base import Store, without_password
 from ..who.keys import load_keys
-from .told import age, counted, for_other_stores, in_quarantine, size
+from .told import age, beats, counted, for_other_stores, in_quarantine, size
 
 _LONG = 3600
 """Seconds after which a beat that still waits shows that nobody drains."""
@@ -89,9 +89,7 @@ def spool(parts: Parts) -> Iterator[str]:
     if waiting.oldest_age is None:
         yield "nothing waits"
         return
-    about = "" if waiting.is_exact else "about "
-    since = f"the first for {age(waiting.oldest_age)}"
-    text = f"{about}{counted(waiting.beats, 'beat')} waiting, {since}"
+    text = f"{beats(waiting)} waiting, the first for {age(waiting.oldest_age)}"
     if waiting.oldest_age > _LONG:
         raise Wrong(f"{text}: nobody stores them; {_whose_turn(parts.settings)}")
     yield text
